@@ -1,0 +1,54 @@
+"""Popularity drives exposure, preference drives exposure and clicks: what a recommender's impression log looks like.
+
+    activity, popularity ─► exposure ─► click ◄─ quality
+                               ▲          ▲
+                preference x attribute ───┘
+
+Fork and edit this file: `counterlog models copy popularity_exposure`, then `counterlog fit popularity_exposure.py LOG`.
+
+When to use it: a log of opportunities or impressions, with a column `exposure` or with every shown row in the log, and clicks.
+When not: clicks only (`latent_exposure`); ratings chosen by the user (`self_selection`); slates with positions (`position_examination`).
+Columns: user, item, `exposure`, outcome `click`.
+Assumptions:
+- What drives both exposure and click is caught by the affinity of rank `dim`: given it, exposure and click share no other cause.
+- A click needs an exposure; exposure changes no preference; popularity acts on exposure alone.
+- Overlap: every cell has some chance to be exposed.
+Known truth (`truth` below): the policy shows people what they like, so the click rate of exposed rows is too high.
+"""
+
+import pyro
+import pyro.distributions as dist
+
+from counterlog import scm
+from counterlog.model.mechanisms import affinity, pick, spread
+
+TRUTH = {"base": -1.5, "appeal": -1.0, "targeting": 1.0, "popularity_spread": 1.0, "quality_spread": 0.5, "spread": [0.6] * 4}
+
+
+@scm(
+    exposure="exposure",
+    outcome="click",
+    latent=("preference", "attribute", "activity", "popularity", "leniency", "quality"),
+    truth=TRUTH,
+    naive_bias=+1,
+)
+def popularity_exposure(view, dim=4):
+    """popularity, activity -> exposure <- preference x attribute -> click <- exposure, quality."""
+    spreads = spread("spread", dim, scale=0.5)
+    activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
+    leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")
+    base = pyro.sample("base", dist.Normal(-1.0, 1.5))
+    appeal = pyro.sample("appeal", dist.Normal(-1.0, 1.5))
+    targeting = pyro.sample("targeting", dist.Normal(0.0, 1.0))
+    with view.users():
+        activity, leniency = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("activity", "leniency"))
+        preference = pyro.sample("preference", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+    with view.items():
+        popularity, quality = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("popularity", "quality"))
+        attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+    with view.opportunities() as o:
+        liking = affinity(preference * spreads, attribute, o.user, o.item)
+        shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item) + targeting * liking
+        exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
+        wanted = appeal + liking + pick(leniency * leniency_spread, o.user) + pick(quality * quality_spread, o.item)
+        pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -1,0 +1,123 @@
+"""The causal graph of a program, read from the program."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import pyro.poutine as poutine
+import torch
+from pyro.infer.inspect import get_model_relations
+from torch import Tensor
+
+from counterlog import rng as _rng
+from counterlog.model.view import tiny_view
+
+if TYPE_CHECKING:
+    from counterlog.model.program import SCM
+    from counterlog.model.view import View
+
+#: Redraws of each site. A dependence that shows in a share s of the prior's redraws is missed with probability (1 - s)^CHANGES.
+CHANGES = 8
+
+
+def graph(scm: SCM, view: View | None = None) -> nx.DiGraph:
+    """Direct effects between the sites of a program: an edge where changing one site moves another's distribution.
+
+    On a tiny view every site is held fixed, one is redrawn from its own prior, and the sites whose log-probability of the same value
+    changes are its children. This survives in-place writes, ``.item()``, NumPy and python ``if``, to which provenance is blind without
+    an error. The result is joined with Pyro's provenance (`pyro.infer.inspect.get_model_relations`); edges that only one of the two
+    sees are kept and listed in ``graph.graph["disagreements"]``.
+
+    Returns
+    -------
+    networkx.DiGraph
+        Nodes with ``role`` (exposure, outcome, latent, parameter, context), ``latent``, ``plate`` and ``discrete``; edges with
+        ``seen_by`` (``both``, ``change`` or ``provenance``).
+
+    Raises
+    ------
+    UnknownNameError, ModelError
+        As `SCM.validate`.
+    """
+    sites = scm.validate()
+    with _rng.seeded(0, "graph", scm.name):
+        view = tiny_view() if view is None else view
+        changed = _edges_by_change(scm, view)
+        traced = _edges_by_provenance(scm, view)
+    result = nx.DiGraph(name=scm.name, disagreements=[])
+    for name, site in sites.items():
+        role = _role(scm, name, site.plate)
+        hidden = role in ("latent", "parameter") or name in scm.latent
+        result.add_node(name, role=role, latent=hidden, plate=site.plate, discrete=site.discrete)
+    if traced is None:
+        result.graph["disagreements"].append("Pyro's provenance could not run this program; the edges are those seen by changing sites")
+    for edge in sorted(changed | (traced or set()), key=lambda e: [list(sites).index(n) for n in e]):
+        seen_by = "both" if traced is None or (edge in changed and edge in traced) else "change" if edge in changed else "provenance"
+        result.add_edge(*edge, seen_by=seen_by)
+        if seen_by != "both":
+            result.graph["disagreements"].append(f"{edge[0]} -> {edge[1]} is seen by {_EXPLAIN[seen_by]}")
+    return result
+
+
+_EXPLAIN = {
+    "change": "changing the site, not by Pyro's provenance (blind to in-place writes, .item(), NumPy and python if)",
+    "provenance": "Pyro's provenance, not by changing the site (the dependence has no effect on the draws tried)",
+}
+
+
+def _role(scm: SCM, name: str, plate: str | None) -> str:
+    if name == scm.exposure:
+        return "exposure"
+    if name == scm.outcome:
+        return "outcome"
+    if name in scm.latent or plate in ("users", "items"):
+        return "latent"
+    return "parameter" if plate is None else "context"
+
+
+def _edges_by_change(scm: SCM, view: View) -> set[tuple[str, str]]:
+    base = {n: s for n, s in poutine.trace(scm.__call__).get_trace(view).nodes.items() if _is_site(s)}
+    values = {n: s["value"] for n, s in base.items()}
+    before = _scores(scm, view, values, values)
+    edges: set[tuple[str, str]] = set()
+    for parent in values:
+        for _ in range(CHANGES):
+            redrawn = base[parent]["fn"].sample().reshape(values[parent].shape)
+            after = _scores(scm, view, {**values, parent: redrawn}, values)
+            edges.update((parent, child) for child in values if child != parent and _moved(before.get(child), after.get(child)))
+    return edges
+
+
+def _moved(before: Tensor | None, after: Tensor | None) -> bool:
+    """Whether a site's scores differ; a site that came, went or changed its shape depends on what was changed."""
+    if before is None or after is None or before.shape != after.shape:
+        return True
+    return not torch.equal(torch.nan_to_num(before), torch.nan_to_num(after))
+
+
+def _scores(scm: SCM, view: View, held: dict[str, Tensor], scored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """log_prob of the values ``scored`` at each site when every site is held at ``held``."""
+    nodes = poutine.trace(poutine.condition(scm.__call__, data=held)).get_trace(view).nodes
+    found = {}
+    for name, node in nodes.items():
+        if _is_site(node):
+            value = scored.get(name)
+            fits = value is not None and value.shape == node["value"].shape
+            found[name] = node["fn"].log_prob(value) if fits else torch.zeros(0)
+    return found
+
+
+def _edges_by_provenance(scm: SCM, view: View) -> set[tuple[str, str]] | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            relations: dict[str, Any] = get_model_relations(scm.__call__, (view,))
+    except Exception:  # a program that runs but that provenance tensors cannot follow: reported as a disagreement
+        return None
+    return {(parent, child) for child, parents in relations["sample_sample"].items() for parent in parents if parent != child}
+
+
+def _is_site(node: dict[str, Any]) -> bool:
+    return node["type"] == "sample" and type(node["fn"]).__name__ != "_Subsample"

@@ -1,0 +1,236 @@
+"""`@scm`: a plain Pyro program with the roles of its sites declared."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyro
+import pyro.poutine as poutine
+
+from counterlog import rng as _rng
+from counterlog.errors import CounterlogError, ModelError, unknown_name
+from counterlog.model.view import PLATES, View, tiny_view
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Program = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One sample site of a program: its plate (users, items, opportunities, or None for a global) and its shapes on a tiny view."""
+
+    name: str
+    plate: str | None
+    event_shape: tuple[int, ...]
+    discrete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SCM:
+    """A structural causal model: a Pyro program without ``obs=``, and which of its sites play which role.
+
+    Parameters
+    ----------
+    program
+        ``program(view, **parameters)``.
+    exposure, outcome
+        Names of the sites that play these roles.
+    latent
+        Sites that no log shows. Sites outside every plate are parameters and need not be named. A latent exposure is summed out.
+    truth
+        Global sites' values of the known world on which the program is tested; may be empty.
+    naive_bias
+        Predicted direction of the naive answer in that world: +1 too high, -1 too low, 0 not stated.
+    parameters
+        Keyword arguments of the program and their values, such as ``dim``.
+    """
+
+    program: Program
+    exposure: str
+    outcome: str
+    latent: tuple[str, ...] = ()
+    truth: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    naive_bias: int = 0
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __call__(self, view: View) -> Any:
+        """Run the program; it is an ordinary Pyro model, so Pyro's handlers apply."""
+        return self.program(view, **self.parameters)
+
+    @property
+    def name(self) -> str:
+        """The program's function name."""
+        return self.program.__name__
+
+    @property
+    def doc(self) -> str:
+        """The program's docstring."""
+        return inspect.getdoc(self.program) or ""
+
+    @property
+    def file(self) -> Path | None:
+        """The file that defines the program, or None if it was typed into a session."""
+        path = self.program.__code__.co_filename
+        return Path(path).resolve() if Path(path).is_file() else None
+
+    @cached_property
+    def source(self) -> str:
+        """The source of the whole file (helpers count), else of the function, else its byte code."""
+        if self.file is not None:
+            return self.file.read_text(encoding="utf-8")
+        try:
+            return inspect.getsource(self.program)
+        except (OSError, TypeError):
+            code = self.program.__code__
+            return f"{code.co_name}{code.co_consts!r}{code.co_names!r}{code.co_code.hex()}"
+
+    @cached_property
+    def source_hash(self) -> str:
+        """SHA-256 of `source`."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def with_parameters(self, **values: Any) -> SCM:
+        """The same program with other keyword values.
+
+        Raises
+        ------
+        UnknownNameError
+            For a parameter that the program does not take.
+        """
+        for name in values:
+            if name not in self.parameters:
+                raise unknown_name("parameter", name, self.parameters, f"It is not an argument of {self.name}.")
+        return dataclasses.replace(self, parameters={**self.parameters, **values})
+
+    def sites(self, view: View | None = None) -> dict[str, Site]:
+        """The sample sites by name, in the program's order, read by running it once on a tiny view."""
+        if view is None:
+            with _rng.seeded(0, "sites", self.name):
+                view = tiny_view()
+                nodes = self._trace(view)
+        else:
+            with _rng.seeded(0, "sites", self.name):
+                nodes = self._trace(view)
+        return {name: _site(name, node) for name, node in nodes.items()}
+
+    def graph(self, view: View | None = None) -> nx.DiGraph:
+        """The causal graph, read from the program: see `counterlog.model.graph.graph`."""
+        from counterlog.model.graph import graph
+
+        return graph(self, view)
+
+    def validate(self) -> dict[str, Site]:
+        """The sites, after checking that every role names one.
+
+        Raises
+        ------
+        UnknownNameError
+            For a role that names no site, with the nearest site.
+        ModelError
+            For a program that raises, or has two sites where one is needed.
+        """
+        sites = self.sites()
+        roles = {"exposure": (self.exposure,), "outcome": (self.outcome,), "latent": self.latent, "truth": tuple(self.truth)}
+        for role, names in roles.items():
+            for name in names:
+                if name not in sites:
+                    cure = f"{self.name} declares {role}={name!r}, but no pyro.sample has that name."
+                    raise unknown_name("site", name, sites, cure)
+        if self.exposure == self.outcome:
+            raise ModelError(f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each")
+        for role in ("exposure", "outcome"):
+            site = sites[getattr(self, role)]
+            if site.plate != "opportunities":
+                where = f"the plate {site.plate!r}" if site.plate else "no plate"
+                raise ModelError(
+                    f"{self.name}: the {role} site {site.name!r} is in {where}; sample it inside `with view.opportunities()`"
+                )
+        return sites
+
+    def _trace(self, view: View) -> dict[str, Any]:
+        try:
+            trace = poutine.trace(self.__call__).get_trace(view)
+        except CounterlogError:
+            raise
+        except Exception as error:
+            said = str(error).partition("Trace Shapes:")[0].strip()  # Pyro appends a table of every site
+            raise ModelError(f"{self.name} raises {type(error).__name__}{_where(error, self)}: {said}") from error
+        return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and not _is_plate(s)}
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        from counterlog.model.draw import to_svg
+
+        return f"<figure><figcaption>{escape(self.name)}</figcaption>{to_svg(self.graph())}</figure>"
+
+
+def scm(
+    *,
+    exposure: str,
+    outcome: str,
+    latent: tuple[str, ...] | list[str] = (),
+    truth: Mapping[str, Any] | None = None,
+    naive_bias: int = 0,
+) -> Callable[[Program], SCM]:
+    """Declare which sites of a Pyro program play which role.
+
+    The program receives a `View` first and keyword parameters with defaults after it; it never sees an exposure or an outcome, and
+    has no ``obs=``.
+
+    >>> import pyro, pyro.distributions as dist
+    >>> @scm(exposure="exposure", outcome="click")
+    ... def coin(view, level=0.5):
+    ...     with view.opportunities():
+    ...         pyro.sample("exposure", dist.Bernoulli(level))
+    ...         pyro.sample("click", dist.Bernoulli(0.1))
+    >>> coin.parameters
+    {'level': 0.5}
+    """
+
+    def wrap(program: Program) -> SCM:
+        signature = list(inspect.signature(program).parameters.values())
+        if not signature:
+            raise ModelError(f"{program.__name__} takes no argument; a program takes the view first")
+        for parameter in signature[1:]:
+            if parameter.default is inspect.Parameter.empty:
+                raise ModelError(f"{program.__name__}: parameter {parameter.name!r} needs a default value")
+        defaults = {p.name: p.default for p in signature[1:]}
+        return SCM(program, exposure, outcome, tuple(latent), dict(truth or {}), naive_bias, defaults)
+
+    return wrap
+
+
+def _is_plate(node: Mapping[str, Any]) -> bool:
+    return type(node["fn"]).__name__ == "_Subsample"
+
+
+def _site(name: str, node: Mapping[str, Any]) -> Site:
+    stack = [frame.name for frame in node["cond_indep_stack"]]
+    inside = [plate for plate in stack if plate in PLATES]
+    if len(inside) > 1:
+        raise ModelError(f"site {name!r} is inside the plates {inside}; a site belongs to one of {PLATES} or to none")
+    discrete = bool(getattr(node["fn"].support, "is_discrete", False))
+    return Site(name, inside[0] if inside else None, tuple(node["fn"].event_shape), discrete)
+
+
+def _where(error: BaseException, scm: SCM) -> str:
+    """' in line N of FILE' for the innermost frame that lies in the program's own file."""
+    line, frame = None, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == scm.program.__code__.co_filename:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return f" in line {line} of {Path(scm.program.__code__.co_filename).name}" if line else ""
+
+
+pyro.settings.set(module_local_params=True)  # a second fit must never overwrite the first (Pyro's store is global otherwise)
