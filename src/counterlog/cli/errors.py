@@ -104,8 +104,9 @@ def _usage(error: Any) -> tuple[str, str, int]:
     if hasattr(error, "option_name") and hasattr(error, "possibilities"):
         known = [name for p in context.command.get_params(context) for name in p.opts if name.startswith("--")]
         return "usage", str(errors.unknown_name("option", error.option_name, known, cure)), 2
-    text = " ".join(error.format_message().split()).rstrip(".")
-    return "usage", f"{text[:1].lower()}{text[1:]}. {cure}", 2
+    text = " ".join(error.format_message().split())
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return "usage", f"{text[:1].lower()}{text[1:]}{end} {cure}", 2
 
 
 def _disk_is_full(error: BaseException) -> bool:
