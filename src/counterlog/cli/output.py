@@ -134,8 +134,8 @@ def guard_output(path: str | os.PathLike[str], *, force: bool = False, marker: s
     force
         The user said ``--force``: whatever is there may be overwritten.
     marker
-        A file or folder inside ``path`` that only we write (``"fit.json"``, ``"_delta_log"``). A folder that has it is
-        ours and may be gone on with. Without a marker nothing that exists is ours.
+        What tells that something is ours: in a folder, a file or folder that only we write (``"fit.json"``,
+        ``"_delta_log"``); in a file, a word within its first 4 KiB. Without a marker nothing that exists is ours.
 
     Returns
     -------
@@ -160,6 +160,10 @@ def guard_output(path: str | os.PathLike[str], *, force: bool = False, marker: s
             return True
         if not any(target.iterdir()):
             return False
+    if marker is not None and target.is_file():
+        with target.open("rb") as file:
+            if marker.encode() in file.read(4096):
+                return True
     if force:
         return False
     if marker is not None and target.is_dir():
