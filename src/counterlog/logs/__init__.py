@@ -1,7 +1,27 @@
 """What happened: logs with roles, vocabularies and features."""
 
+from counterlog.logs.concentration import gini, top_share
+from counterlog.logs.folder import load_log, save_log
 from counterlog.logs.log import Features, InteractionLog
+from counterlog.logs.problems import Check, Problem
 from counterlog.logs.roles import OUTCOME_KINDS, Roles
+from counterlog.logs.sources import check, from_frame, open_log, read_log
 from counterlog.logs.vocabulary import Vocabulary
 
-__all__ = ["OUTCOME_KINDS", "Features", "InteractionLog", "Roles", "Vocabulary"]
+__all__ = [
+    "OUTCOME_KINDS",
+    "Check",
+    "Features",
+    "InteractionLog",
+    "Problem",
+    "Roles",
+    "Vocabulary",
+    "check",
+    "from_frame",
+    "gini",
+    "load_log",
+    "open_log",
+    "read_log",
+    "save_log",
+    "top_share",
+]

@@ -5,12 +5,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from counterlog.logs.roles import Roles
 from counterlog.logs.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from counterlog.logs.describe import Description
+    from counterlog.logs.problems import Check
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +127,44 @@ class InteractionLog:
         for features in (self.user_features, self.item_features):
             digest.update(repr(features.names).encode() + np.ascontiguousarray(features.values).tobytes())
         for column in self.table.column_names:
-            digest.update(column.encode() + _column_bytes(self.table[column]))
+            digest.update(column.encode() + _column_digest(self.table[column]))
         return digest.hexdigest()
+
+    @cached_property
+    def timestamp(self) -> np.ndarray | None:
+        """datetime64[us] ``[rows]``: when each event happened, in UTC, or None."""
+        if self.roles.timestamp is None:
+            return None
+        micros = self.table[self.roles.timestamp].cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return np.asarray(micros.to_numpy()).astype("datetime64[us]")
+
+    @cached_property
+    def exposed(self) -> np.ndarray:
+        """bool ``[rows]``: the events whose outcome counts; all of them without an exposure column."""
+        return np.ones(self.rows, bool) if self.exposure is None else self.exposure == 1
+
+    def check(self) -> Check:
+        """Every remark on this log; errors were refused when it was made."""
+        from counterlog.logs.sources import check_log
+
+        return check_log(self)
+
+    def describe(self) -> Description:
+        """Its empirical distributions as numbers."""
+        from counterlog.logs.describe import describe
+
+        return describe(self)
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> Path:
+        """Write it as a folder, see ``save_log``."""
+        from counterlog.logs.folder import save_log
+
+        return save_log(self, path, force=force)
+
+    def _repr_html_(self) -> str:
+        from counterlog.logs.show import summary_html
+
+        return summary_html(self)
 
     def _number(self, column: str | None) -> np.ndarray | None:
         if column is None:
@@ -128,7 +172,28 @@ class InteractionLog:
         return self.table[column].cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
-def _column_bytes(column: pa.ChunkedArray) -> bytes:
-    """The column's content as one Arrow IPC message, independent of how it was chunked."""
-    batch = pa.record_batch([column.combine_chunks()], names=["x"])
-    return hashlib.sha256(batch.serialize()).digest()
+def _column_digest(column: pa.ChunkedArray) -> bytes:
+    """The content of a column, independent of chunks and of what stands where a value is null."""
+    digest = hashlib.sha256(f"{column.type}:{len(column)}".encode())
+    digest.update(np.packbits(_flat(column.is_null())).tobytes())
+    if pa.types.is_string(column.type):
+        filled = pc.fill_null(column, "")
+        digest.update(_flat(pc.binary_length(filled)).astype(np.int32).tobytes())
+        for chunk in filled.chunks:
+            data = chunk.buffers()[2]
+            if data is not None and len(chunk):
+                offsets = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+                digest.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+    elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        digest.update(_flat(column.cast(pa.timestamp("ns"), safe=False).cast(pa.int64()).fill_null(0)).tobytes())
+    elif pa.types.is_boolean(column.type):
+        digest.update(_flat(column.fill_null(False)).tobytes())
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        digest.update(_flat(column.fill_null(0)).tobytes())
+    else:
+        digest.update(repr(column.to_pylist()).encode())
+    return digest.digest()
+
+
+def _flat(column: pa.ChunkedArray) -> np.ndarray:
+    return np.ascontiguousarray(column.to_numpy())
