@@ -318,7 +318,7 @@ def _legend(graph: nx.DiGraph, marked: set[str]) -> list[tuple[str, dict[str, An
     if marked:
         signs.append(("adjusted for", {"edgecolor": HIGHLIGHT, "facecolor": "white", "linewidth": 2.2}))
     if any(_doubtful(data) for _, _, data in graph.edges(data=True)):
-        signs.append(("dashed arrow: seen by one of the two methods", {}))
+        signs.append(("dashed arrow: seen by one method", {}))
     return [(text, sign, 0.42 + _text_width(text, CAPTION + 0.5)) for text, sign in signs]
 
 

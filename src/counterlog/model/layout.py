@@ -1,7 +1,7 @@
 """A layered layout of a small directed acyclic graph: causes on the left, effects on the right, no edge through a node.
 
-The usual four steps (Sugiyama, Tagawa and Toda 1981): ranks, an order within each rank with few crossings, positions, and
-routes. An edge that skips a rank gets a slot of its own there, so that it passes between nodes instead of behind them.
+The usual four steps (Sugiyama, Tagawa and Toda 1981): ranks, an order within each rank with few crossings, positions,
+and routes. An edge that skips a rank gets a slot of its own there, so that it passes between nodes, not behind them.
 """
 
 from __future__ import annotations
