@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -24,6 +23,8 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
     """Inside, torch draws from the stream called ``names``; outside, the caller's state is as it was."""
+    import torch  # here, so that logs and audits, which need NumPy's generators only, start without it
+
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(derive(seed, *names))
         yield
