@@ -1,0 +1,200 @@
+"""What a program is bound to: the log's events by user, what is seen of each, and what the cells without an event mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import networkx as nx
+import numpy as np
+
+from counterlog.errors import InputError, RefusedError, unknown_name
+
+if TYPE_CHECKING:
+    from counterlog.logs import InteractionLog
+    from counterlog.model import SCM
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """How what the log does not show is handled.
+
+    ``implied``: the cells of the grid without an event count, as never exposed (``exposure`` observed) or as not clicked (``exposure``
+    summed out). ``sum_exposure``: exposure is latent and summed out. ``sum_outcome``: an unseen outcome is a cause of exposure and is
+    summed out; otherwise it is left out of the likelihood. ``others``: further discrete latent sites of an opportunity, summed out.
+    """
+
+    implied: bool
+    sum_exposure: bool
+    sum_outcome: bool
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Events sorted by user, ready to be cut into blocks of users.
+
+    ``pointer`` int64 ``[n_users + 1]``; all others ``[n]``: ``item`` int64, ``exposure`` float32 or None (latent), ``outcome`` int64 level
+    index (rating) or float32 (else), ``known`` bool (outcome seen), ``columns`` the context and position by name. ``order`` maps
+    sorted events to the log's rows.
+    """
+
+    n_users: int
+    n_items: int
+    pointer: np.ndarray
+    item: np.ndarray
+    exposure: np.ndarray | None
+    outcome: np.ndarray
+    known: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    order: np.ndarray
+    treatment: Treatment
+    levels: tuple[float, ...]
+    n_positions: int
+    user_features: np.ndarray
+    item_features: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Number of events."""
+        return len(self.item)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of rating levels, 2 where the outcome is none."""
+        return max(2, len(self.levels))
+
+
+def bind(scm: SCM, log: InteractionLog) -> Cells:
+    """The log's events as the program's sites need them.
+
+    Raises
+    ------
+    InputError
+        The outcome's kind does not fit the site, or a site of the program is neither latent nor a column of the log.
+    RefusedError
+        The log cannot tell what the program asks for.
+    """
+    sites = scm.validate()
+    if log.outcome is None:
+        raise InputError(f"{scm.name} needs an outcome column for its site {scm.outcome!r}; name it with outcome= (--outcome)")
+    _check_kind(scm, log, sites[scm.outcome].discrete)
+    treatment = decide(scm, log)
+    order = np.argsort(log.user_codes, kind="stable")
+    n_users, n_items = len(log.users), len(log.items)
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(log.user_codes, minlength=n_users))]).astype(np.int64)
+    exposure = None if treatment.sum_exposure else (np.ones(log.rows) if log.exposure is None else log.exposure)
+    outcome, known = _outcome(log, exposure)
+    columns, others = _columns(scm, log, treatment)
+    treatment = dataclasses.replace(treatment, others=others)
+    position = columns.get("position")
+    return Cells(
+        n_users,
+        n_items,
+        pointer,
+        log.item_codes[order],
+        None if exposure is None else exposure[order].astype(np.float32),
+        outcome[order],
+        known[order],
+        {name: values[order] for name, values in columns.items()},
+        order,
+        treatment,
+        log.levels,
+        int(position.max()) if position is not None and len(position) else 1,
+        _standard(log.user_features.values),
+        _standard(log.item_features.values),
+    )
+
+
+def decide(scm: SCM, log: InteractionLog) -> Treatment:
+    """Which cells count and what is summed out, from the log's kind and the program's graph."""
+    hidden = scm.exposure in scm.latent
+    logged = log.exposure is not None
+    if log.clicks_only and not hidden:
+        raise RefusedError(
+            f"every row of the log is a click and it has no exposure column: {scm.name} takes exposure as seen and cannot learn from "
+            "clicks alone. Use latent_exposure, or give the impressions (--exposure)"
+        )
+    if logged:
+        return Treatment(False, False, _outcome_causes_exposure(scm))
+    if hidden:
+        return Treatment(log.clicks_only, True, False)
+    return Treatment(True, False, _outcome_causes_exposure(scm))
+
+
+def _outcome_causes_exposure(scm: SCM) -> bool:
+    return scm.exposure in nx.descendants(scm.graph(), scm.outcome)
+
+
+def _check_kind(scm: SCM, log: InteractionLog, discrete: bool) -> None:
+    kind = log.roles.outcome_kind
+    if kind == "positive" and discrete:
+        raise InputError(f"{scm.name}'s outcome site {scm.outcome!r} is discrete, but the log's outcome {log.roles.outcome!r} is a "
+                         "positive real (--outcome-kind positive); choose a model with a continuous outcome")
+    if kind != "positive" and not discrete:
+        raise InputError(f"{scm.name}'s outcome site {scm.outcome!r} is continuous, but the log's outcome {log.roles.outcome!r} is a "
+                         f"{kind}; choose a model with a discrete outcome, or --outcome-kind positive")
+    expected = {"rating": "rating", "click": "click", "count": "count", "dwell": "positive"}.get(scm.outcome)
+    if expected is not None and expected != kind:
+        raise InputError(f"{scm.name} models a {scm.outcome} (outcome kind {expected}), but the log's outcome "
+                         f"{log.roles.outcome!r} is of kind {kind}; choose another model or --outcome-kind {expected}")
+    if kind == "rating" and len(log.levels) < 2:
+        raise InputError(f"the ratings in {log.roles.outcome!r} have a single level {log.levels}; a rating needs at least two")
+
+
+def _outcome(log: InteractionLog, exposure: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome values that are always inside the support, and where they are known: seen and exposed."""
+    values = log.outcome
+    assert values is not None  # noqa: S101  (bind has checked)
+    known = np.isfinite(values) & (np.ones(log.rows, bool) if exposure is None else exposure > 0)
+    if log.roles.outcome_kind == "rating":
+        return np.searchsorted(np.asarray(log.levels), np.where(known, values, log.levels[0])).astype(np.int64), known
+    neutral = 1.0 if log.roles.outcome_kind == "positive" else 0.0
+    return np.where(known, values, neutral).astype(np.float32), known
+
+
+def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Context and position by name, and the check that every unnamed site of an opportunity has a column."""
+    columns = {name: _codes(log, name) for name in log.roles.context}
+    if log.position is not None:
+        columns["position"] = log.position.astype(np.int64)
+    others: list[str] = []
+    sites = [s for s in scm.sites().values() if s.plate == "opportunities" and s.name not in (scm.exposure, scm.outcome)]
+    for site in sites:
+        if site.name in scm.latent and site.name not in columns and not site.discrete:
+            raise RefusedError(f"{scm.name} has a continuous latent site {site.name!r} for every opportunity; a fit needs one latent a "
+                               "user or an item, or a discrete one, which is summed out")
+        if site.name in scm.latent and site.name not in columns:
+            others.append(site.name)
+        elif site.name not in columns:
+            flag = "--position" if site.name == "position" else "--context"
+            raise unknown_name("column for the site", site.name, columns, f"{scm.name} needs it in the log: name the column with {flag}.")
+    if treatment.implied and columns and any(s.name in columns for s in sites):
+        raise RefusedError(f"the log has interactions only, so cells without an event have no {', '.join(columns)}; {scm.name} needs it "
+                           "for every opportunity. Give a log with an exposure column (--exposure), one row an opportunity")
+    return columns, tuple(others)
+
+
+def _codes(log: InteractionLog, name: str) -> np.ndarray:
+    """Numbers as float32; text, booleans and times as int64 codes in sorted order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = log.table[name].combine_chunks()
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return column.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+    text = column.cast(pa.string())
+    levels = pc.unique(text).drop_null().sort()
+    return pc.index_in(text, value_set=levels).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Features centred; numbers (not 0/1 indicators) scaled to unit variance as well."""
+    if values.size == 0:
+        return values.astype(np.float32)
+    centred = values - values.mean(0)
+    binary = np.all((values == 0) | (values == 1), axis=0)
+    sd = centred.std(0)
+    return (centred / np.where(binary | (sd == 0), 1.0, sd)).astype(np.float32)

@@ -1,0 +1,156 @@
+"""A fit as a folder: tensors, JSON and the log. Opening one runs no code but the model it names, and that only if unchanged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterlog import __version__
+from counterlog.errors import InputError, ModelError, StoreError
+
+if TYPE_CHECKING:
+    from counterlog.inference.fit import Fit
+    from counterlog.model import SCM
+
+FORMAT = "counterlog-fit-1"
+_ABOUT = "fit.json"
+
+
+def is_fit(path: Path) -> bool:
+    """Whether a folder holds a fit, finished or interrupted."""
+    return (path / _ABOUT).is_file() or (path / "unfinished.json").is_file()
+
+
+def save_fit(fit: Fit, path: Path, force: bool = False) -> Path:
+    """Write the fit beside its place and rename it there, so that no half fit is ever seen.
+
+    Raises
+    ------
+    StoreError
+        The folder exists and is not a fit, or is one and ``force`` is not set; the disk is full.
+    """
+    from safetensors.torch import save_file
+
+    from counterlog.logs import save_log
+
+    if path.exists() and not (is_fit(path) and force) and not _only_unfinished(path):
+        what = "already holds a fit; pass force (--force) to replace it" if is_fit(path) else "exists and is not a fit; choose another folder"
+        raise StoreError(f"{path} {what}")
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        part.mkdir(parents=True)
+        tensors = {f"{t}.{k}": v[t].contiguous() for k, v in (("loc", fit.loc), ("log_scale", fit.log_scale)) for t in fit.loc}
+        save_file(tensors, part / "parameters.safetensors")
+        np.save(part / "losses.npy", fit.losses, allow_pickle=False)
+        (part / "model.py.txt").write_text(fit.scm.source, encoding="utf-8")
+        save_log(fit.log, part / "log")
+        (part / _ABOUT).write_text(json.dumps(_about(fit), indent=1), encoding="utf-8")
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(f"cannot write the fit to {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return path
+
+
+def _only_unfinished(path: Path) -> bool:
+    return (path / "unfinished.json").is_file() and not (path / _ABOUT).is_file()
+
+
+def _about(fit: Fit) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "counterlog": __version__,
+        "model": {
+            "name": fit.scm.name,
+            "source_hash": fit.scm.source_hash,
+            "parameters": dict(fit.scm.parameters),
+            "file": str(fit.scm.file) if fit.scm.file else None,
+        },
+        "log_hash": fit.log.hash,
+        "fit_hash": fit.hash,
+        "seed": fit.seed,
+        "seconds": fit.seconds,
+        "options": dict(fit.options),
+        "sites": [[s.name, s.table, s.start, s.stop] for s in fit.layout.sites],
+    }
+
+
+def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
+    """Open a saved fit.
+
+    The program is ``scm``, else the zoo model of that name, else the file it was fitted from; its source must be the one of the fit.
+
+    Raises
+    ------
+    InputError
+        Not a fit, an unfinished fit, or contents that do not match their hashes.
+    ModelError
+        The program is not there any more, or has changed.
+    """
+    from safetensors.torch import load_file
+
+    from counterlog.inference.cells import bind
+    from counterlog.inference.fit import Fit
+    from counterlog.inference.svi import convergence
+    from counterlog.inference.tables import layout
+    from counterlog.logs import open_log
+
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"no fit at {folder}: no such folder. `counterlog fit MODEL LOG --out FIT` makes one")
+    if not (folder / _ABOUT).is_file():
+        cure = "it was interrupted: run the same `counterlog fit` again to go on" if _only_unfinished(folder) else "it has no fit.json"
+        raise InputError(f"{folder} is not a finished fit: {cure}")
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        tensors = load_file(folder / "parameters.safetensors")
+        losses = np.load(folder / "losses.npy", allow_pickle=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"the fit in {folder} cannot be read: {error}") from error
+    if about.get("format") != FORMAT:
+        raise InputError(f"{folder} has format {about.get('format')!r}; this version reads {FORMAT!r}")
+    program = _program(about["model"], scm).with_parameters(**about["model"]["parameters"])
+    log = open_log(str(folder / "log"))
+    if log.hash != about["log_hash"]:
+        raise InputError(f"the log inside {folder} is not the one that was fitted (its hash differs); fit again")
+    cells = bind(program, log)
+    places, _ = layout(program, cells)
+    if [[s.name, s.table, s.start, s.stop] for s in places.sites] != about["sites"]:
+        raise ModelError(f"the sites of {program.name} are not those of the fit in {folder}; fit again")
+    loc = {t: tensors[f"{t}.loc"] for t in ("globals", "users", "items")}
+    log_scale = {t: tensors[f"{t}.log_scale"] for t in ("globals", "users", "items")}
+    n_blocks = int(about["options"].get("blocks", 1))
+    result = Fit(program, log, loc, log_scale, places, losses, convergence(list(losses), n_blocks), about["seed"], about["seconds"],
+                 about["options"])
+    if result.hash != about["fit_hash"]:
+        raise InputError(f"the parameters in {folder} do not match their hash: the fit was changed or damaged; fit again")
+    return result
+
+
+def _program(about: dict[str, Any], scm: SCM | None) -> SCM:
+    from counterlog import zoo
+    from counterlog.model import load_model
+
+    tried = []
+    candidates = [lambda: scm] if scm is not None else [lambda: zoo.load(about["name"]) if about["name"] in zoo.names() else None]
+    if scm is None and about["file"] and Path(about["file"]).is_file():
+        candidates.append(lambda: load_model(f"{about['file']}:{about['name']}"))
+    for candidate in candidates:
+        found = candidate()
+        if found is not None:
+            if found.source_hash == about["source_hash"]:
+                return found
+            tried.append(str(found.file or found.name))
+    if tried:
+        raise ModelError(f"the model {about['name']!r} has changed since the fit ({', '.join(tried)}); fit again, or restore it: the "
+                         "source of that time is model.py.txt in the fit's folder")
+    raise ModelError(f"the fit's model {about['name']!r} is not in the zoo and its file {about['file']!r} is gone; pass the program "
+                     "(--model file.py)")

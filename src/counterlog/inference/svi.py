@@ -1,0 +1,180 @@
+"""Stochastic variational inference over blocks: the loop, its schedule, and what it says about itself."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyro
+import torch
+from torch import Tensor
+
+from counterlog import rng as _rng
+from counterlog.errors import FitError
+from counterlog.inference import checkpoint as _checkpoint
+from counterlog.inference.blocks import Block, Plan, epoch
+from counterlog.inference.elbo import Loss, leaves_of, negative_elbo, rows_of
+from counterlog.inference.tables import Layout, Table, start_tables
+
+if TYPE_CHECKING:
+    from counterlog.model import SCM
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: chosen on held-out events of biased logs only (docs/decisions/0003-schedule.md).
+
+    ``steps`` gradient steps; the learning rates decay exponentially to ``decay`` times their start; ``row_travel`` is how far a user's row
+    can move in all, which sets its rate from the number of its visits; ``start_scale`` is the guide's first standard deviation.
+    """
+
+    steps: int
+    lr: float = 0.02
+    decay: float = 0.05
+    row_travel: float = 20.0
+    max_row_lr: float = 0.3
+    start_scale: float = 0.05
+
+
+@dataclass(eq=False)
+class State:
+    """Where a fit stands: its tables and the losses so far, one a step, each an estimate of the negative ELBO an opportunity."""
+
+    tables: dict[str, Table]
+    losses: list[float]
+
+
+def run(
+    scm: SCM,
+    plan: Plan,
+    layout: Layout,
+    start: Mapping[str, Tensor],
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+    saved: Path | None = None,
+    identity: str = "",
+    every: float = 20.0,
+) -> State:
+    """Run the schedule, from a checkpoint at ``saved`` if there is one of the same ``identity``.
+
+    The noise of step k depends on ``seed`` and k alone, and the order of blocks on the epoch: a fit that was killed and resumed
+    is the uninterrupted fit, bit for bit on one thread.
+
+    Raises
+    ------
+    FitError
+        The loss is not finite: names the site and the step; the last finite checkpoint stays.
+    """
+    cells = plan.cells
+    tables = start_tables(layout, start, cells.n_users, cells.n_items, seed, plan.device, math.log(schedule.start_scale))
+    state = State(tables, [])
+    if saved is not None and _checkpoint.exists(saved):
+        state = _checkpoint.load(saved, identity, tables)
+    rates = _rates(schedule, len(plan))
+    kept: dict[int, Block] = {}
+    written = time.monotonic()
+    step = len(state.losses)
+    noise = torch.Generator(device=plan.device)
+    with pyro.validation_enabled(False):
+        while step < schedule.steps:
+            number, done = divmod(step, len(plan))
+            for position, block in enumerate(epoch(plan, number, seed, kept)):
+                if position < done:
+                    continue
+                if step >= schedule.steps:
+                    break
+                noise.manual_seed(_rng.derive(seed, "noise", step))
+                loss = _step(scm, block, layout, plan, state.tables, rates, schedule, step, number, noise)
+                state.losses.append(loss)
+                step += 1
+                if progress is not None:
+                    progress(step, schedule.steps, loss)
+                if saved is not None and time.monotonic() - written > every:
+                    _checkpoint.save(saved, identity, state.tables, state.losses)
+                    written = time.monotonic()
+    return state
+
+
+def _rates(schedule: Schedule, n_blocks: int) -> dict[str, float]:
+    """Learning rate of each table. A user's row moves once an epoch, so its rate must let it arrive."""
+    visits = max(1.0, schedule.steps / n_blocks)
+    users = min(schedule.max_row_lr, max(schedule.lr, schedule.row_travel / visits * schedule.lr * 10))
+    return {"globals": schedule.lr, "items": schedule.lr, "users": users}
+
+
+def _step(
+    scm: SCM,
+    block: Block,
+    layout: Layout,
+    plan: Plan,
+    tables: dict[str, Table],
+    rates: Mapping[str, float],
+    schedule: Schedule,
+    step: int,
+    number: int,
+    noise: torch.Generator,
+) -> float:
+    leaves = leaves_of(tables, block)
+    draws = {name: torch.randn(leaf[0].shape, generator=noise, device=plan.device) for name, leaf in leaves.items()}
+    with torch.device(plan.device):
+        loss = negative_elbo(scm, block, layout, plan.cells.treatment, leaves, draws)
+    each = loss.total / block.total
+    value = float(each.detach())
+    if not math.isfinite(value):
+        raise FitError(_blame(loss, leaves, step))
+    each.backward()  # type: ignore[no-untyped-call]
+    slow = schedule.decay ** (step / schedule.steps)
+    rows = rows_of(block)
+    for name, table in tables.items():
+        age = number + 1 if name == "users" else None
+        table.update(rows[name], leaves[name], rates[name] * slow, age)
+    return value
+
+
+def _blame(loss: Loss, leaves: Mapping[str, tuple[Tensor, Tensor]], step: int) -> str:
+    bad = [name for name, part in loss.parts.items() if not bool(torch.isfinite(part).all())]
+    named = "the log-likelihood of the events" if bad == ["log_likelihood"] else f"site {', '.join(repr(b) for b in bad)}"
+    return (
+        f"the loss is not finite at step {step + 1}, in {named}; check that the program's distributions accept every value of the log "
+        "and that no scale reaches 0; the last finite checkpoint, if any, was kept"
+    )
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Whether the loss had stopped falling: the fall over the last fifth of the run against its own noise."""
+
+    converged: bool
+    message: str
+
+
+def convergence(losses: list[float], n_blocks: int) -> Convergence:
+    """Judge by the last two tenths of the run: the mean loss may not have fallen by more than 0.2% and three standard errors.
+
+    Blocks differ in their losses, so that means are taken over whole epochs where a tenth holds one. It cannot see a local optimum.
+    """
+    window = max(1, len(losses) // 10)
+    if len(losses) < 100 or len(losses) < 3 * n_blocks:
+        return Convergence(False, f"{len(losses)} steps are too few to judge convergence (at least {max(100, 3 * n_blocks)})")
+    if window >= n_blocks:
+        window -= window % n_blocks
+    last, before = np.asarray(losses[-window:]), np.asarray(losses[-2 * window : -window])
+    fall = float(before.mean() - last.mean())
+    noise = float(math.hypot(before.std(ddof=1) / math.sqrt(window), last.std(ddof=1) / math.sqrt(window))) if window > 1 else 0.0
+    limit = max(0.002 * abs(float(last.mean())), 3.0 * noise)
+    if fall > limit:
+        return Convergence(False, f"the loss still fell by {fall:.4g} an opportunity over the last tenth (limit {limit:.2g}); give more steps")
+    return Convergence(True, f"the loss changed by {-fall:+.2g} an opportunity over the last tenth (limit {limit:.2g})")
+
+
+def shorter(schedule: Schedule, steps: int) -> Schedule:
+    """The same schedule with another number of steps."""
+    return replace(schedule, steps=steps)

@@ -1,0 +1,122 @@
+"""Over which opportunities an answer is averaged, and how they are shown to a program in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterlog import rng as _rng
+from counterlog.model.view import Context, Opportunities, View
+
+if TYPE_CHECKING:
+    from counterlog.inference import Draw, Fit
+    from counterlog.inference.cells import Cells
+
+#: Opportunities of one piece: enough to make a run's fixed cost small, few enough to stay in the cache.
+PIECE = 131_072
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Opportunities by user and item code, with the context of each; ``rows`` are the log's rows, or None for cells of the grid.
+
+    ``sentence`` says in words what it is; ``share`` is the part of the whole that was taken.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    rows: np.ndarray | None
+    sentence: str
+    share: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, index: np.ndarray | slice) -> Population:
+        """Some of the opportunities."""
+        columns = {name: values[index] for name, values in self.columns.items()}
+        rows = None if self.rows is None else self.rows[index]
+        return Population(self.user[index], self.item[index], columns, rows, self.sentence, self.share)
+
+
+def population(fit: Fit, limit: int, rng: int) -> Population:
+    """The log's own opportunities where it has them, else all cells of the grid; a uniform sample where there are more than ``limit``."""
+    cells, log = fit.cells, fit.log
+    if not fit.treatment.implied:
+        whole = log_rows(fit)
+        said = f"the {len(whole):,} opportunities of the log"
+        if len(whole) <= limit:
+            return Population(whole.user, whole.item, whole.columns, whole.rows, said)
+        chosen = np.sort(_rng.generator(rng, "population").choice(len(whole), limit, replace=False))
+        part = whole.take(chosen)
+        return Population(part.user, part.item, part.columns, part.rows, f"{limit:,} of {said}, sampled", limit / len(whole))
+    total = cells.n_users * cells.n_items
+    said = f"all {cells.n_users:,} users x {cells.n_items:,} items"
+    if total <= limit:
+        user, item = np.divmod(np.arange(total), cells.n_items)
+        return Population(user, item, {}, None, said)
+    generator = _rng.generator(rng, "population")
+    key = np.unique(generator.integers(0, total, limit))
+    user, item = np.divmod(key, cells.n_items)
+    return Population(user, item, {}, None, f"{len(key):,} cells sampled from {said}", len(key) / total)
+
+
+def log_rows(fit: Fit) -> Population:
+    """Every row of the log as an opportunity, by user."""
+    cells = fit.cells
+    user = np.repeat(np.arange(cells.n_users), np.diff(cells.pointer))
+    return Population(user, cells.item, cells.columns, cells.order, f"the {cells.n:,} rows of the log")
+
+
+def view_of(cells: Cells, part: Population) -> tuple[View, Tensor, Tensor]:
+    """A view of these opportunities, and the user and item codes of its rows (int64)."""
+    users, user = np.unique(part.user, return_inverse=True)
+    items, item = np.unique(part.item, return_inverse=True)
+    columns = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in part.columns.items()}
+    rows = Opportunities(torch.from_numpy(user), torch.from_numpy(item), Context(columns))
+    view = View(
+        torch.from_numpy(cells.user_features[users]), torch.from_numpy(cells.item_features[items]), rows, cells.n_levels, cells.n_positions
+    )
+    return view, torch.from_numpy(users), torch.from_numpy(items)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a population as a view, ready to be given the latents of a draw."""
+
+    part: Population
+    start: int
+    view: View
+    users: Tensor
+    items: Tensor
+
+    def given(self, draw: Draw) -> dict[str, Tensor]:
+        """The latents of the piece's users and items in a draw, and its context."""
+        return {**draw.values(self.users, self.items), **self.view.rows.context}
+
+
+def pieces(cells: Cells, whole: Population, size: int = PIECE) -> Iterator[Piece]:
+    """The population in consecutive parts, so that memory is bounded by one."""
+    for start in range(0, len(whole), size):
+        part = whole.take(slice(start, start + size))
+        view, users, items = view_of(cells, part)
+        yield Piece(part, start, view, users, items)
+
+
+def frame(fit: Fit, part: Population) -> Any:
+    """The opportunities as a pandas frame of ``user``, ``item`` and context, as a policy reads them."""
+    import pandas as pd
+    import pyarrow as pa
+
+    log = fit.log
+    data = {
+        "user": log.users.ids.take(pa.array(part.user)).to_pandas(),
+        "item": log.items.ids.take(pa.array(part.item)).to_pandas(),
+    }
+    return pd.DataFrame({**data, **part.columns})
