@@ -6,8 +6,9 @@ The rule never looks at whether a random exposure was clicked:
 2. users: those with at least 10 biased clicks on these items, and at least 80 random exposures of any item;
 3. both files keep the rows of these users and items.
 
-The number of random exposures is a matter of how much a user scrolled, so the users are active ones. The source had already left
-out of the random file every user without a random click; that selection on the outcome cannot be undone here.
+The number of random exposures is a matter of how much a user scrolled, so the users are active ones. The source had
+already left out of the random file every user without a random click; that selection on the outcome cannot be undone
+here.
 """
 
 from __future__ import annotations

@@ -41,4 +41,6 @@ def lorenz(counts: np.ndarray, points: int = 101) -> list[tuple[float, float]]:
         return [(0.0, 0.0), (1.0, 1.0)]
     held = np.concatenate([[0.0], np.cumsum(ordered)]) / total
     shares = np.linspace(0.0, 1.0, min(points, len(held)))
-    return [(float(s), float(h)) for s, h in zip(shares, np.interp(shares, np.linspace(0, 1, len(held)), held), strict=True)]
+    return [
+        (float(s), float(h)) for s, h in zip(shares, np.interp(shares, np.linspace(0, 1, len(held)), held), strict=True)
+    ]

@@ -50,10 +50,16 @@ def read_csv(
     head = _head(path)
     if not head.strip():
         raise InputError(f"{path} is empty ({path.stat().st_size} bytes); a log needs a header and at least one row")
-    names, used = split_header(head, wanted or ((key,) if key else ()), separator, path) if header is None else (list(header), separator or ",")
+    names, used = (
+        split_header(head, wanted or ((key,) if key else ()), separator, path)
+        if header is None
+        else (list(header), separator or ",")
+    )
     twice = [name for name in duplicates(names) if wanted is None or name in wanted]
     if twice:
-        raise InputError(f"{path}: the header names {twice[0]!r} more than once: {', '.join(names)}; rename one of them")
+        raise InputError(
+            f"{path}: the header names {twice[0]!r} more than once: {', '.join(names)}; rename one of them"
+        )
     chosen = [i for i, name in enumerate(names) if wanted is None or name in wanted]
     return _read(path, names, chosen, used, skip=header is None)
 
@@ -101,7 +107,9 @@ def _read(path: Path, names: list[str], chosen: list[int], separator: str, skip:
                 read_options=pacsv.ReadOptions(
                     **_naming(names, skip), skip_rows_after_names=int(skip), use_threads=False, block_size=_BLOCK
                 ),
-                parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+                ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=kinds,
                     include_columns=fields,
@@ -167,7 +175,8 @@ def _encoding(path: Path) -> str:
             except UnicodeDecodeError as error:
                 shown = line.decode("latin-1").strip()[:60]
                 return (
-                    f"{path} is not UTF-8: byte 0x{line[error.start]:02x} in line {number} ({shown!r} if it is Latin-1). "
+                    f"{path} is not UTF-8: byte 0x{line[error.start]:02x} in line {number} ({shown!r} if it is "
+                    "Latin-1). "
                     "No encoding is guessed; convert it, for example with: iconv -f LATIN1 -t UTF-8"
                 )
     return f"{path} is not UTF-8; convert it, for example with: iconv -f LATIN1 -t UTF-8"

@@ -21,7 +21,9 @@ _MANY_LEVELS = 50
 
 
 def read_numbers(raw: RawTable, name: str, role: str, truth: bool = False) -> tuple[Numbers | None, list[Problem]]:
-    """The numbers of a column, and what in it is none or not finite; None if there is no such column or no number in it."""
+    """The numbers of a column, and what in it is none or not finite; None if there is no such column or no number in
+    it.
+    """
     column = raw.column(name)
     if column is None:
         return None, []
@@ -34,12 +36,16 @@ def read_numbers(raw: RawTable, name: str, role: str, truth: bool = False) -> tu
         shown = numbers.shown(first(numbers.bad))
         comma = any(isinstance(x, str) and x.replace(",", "", 1).strip("+- ").isdigit() and "," in x for x in shown)
         cure = "write decimals with a point" if comma else "write numbers, or leave the field empty where there is none"
-        message = f"{_values(numbers.bad)} in column {name!r} {_are(numbers.bad)} no number: {listing(shown)}{{where}}; {cure}"
+        message = (
+            f"{_values(numbers.bad)} in column {name!r} {_are(numbers.bad)} no number: {listing(shown)}{{where}}; "
+            f"{cure}"
+        )
         found.append(raw.problem(f"{role}_not_number", name, "error", numbers.bad, message))
     if numbers.infinite.any():
         shown = numbers.shown(first(numbers.infinite))
         message = (
-            f"{_values(numbers.infinite)} in column {name!r} {_are(numbers.infinite)} not finite: {listing(shown)}{{where}}; "
+            f"{_values(numbers.infinite)} in column {name!r} {_are(numbers.infinite)} not finite: "
+            f"{listing(shown)}{{where}}; "
             "replace or drop the rows"
         )
         found.append(raw.problem(f"{role}_not_finite", name, "error", numbers.infinite, message))
@@ -51,13 +57,18 @@ def check_exposure(raw: RawTable, name: str) -> tuple[Numbers | None, list[Probl
     numbers, found = read_numbers(raw, name, "exposure", truth=True)
     if numbers is None:
         return None, found
-    found += _missing(raw, name, "exposure", numbers, "error", "say for every row whether the item was shown (1) or not (0)")
+    found += _missing(
+        raw, name, "exposure", numbers, "error", "say for every row whether the item was shown (1) or not (0)"
+    )
     odd = numbers.finite & ~np.isin(numbers.values, (0.0, 1.0))
-    found += _odd(raw, name, "exposure_range", numbers, odd, "exposure is 0 or 1", "counts of impressions need one row each")
+    found += _odd(
+        raw, name, "exposure_range", numbers, odd, "exposure is 0 or 1", "counts of impressions need one row each"
+    )
     values = numbers.values[numbers.finite]
     if len(values) > 1 and np.all(values == 1):
         message = (
-            f"column {name!r} is 1 in every row: every event was an exposure, and what was not shown is not in the log; "
+            f"column {name!r} is 1 in every row: every event was an exposure, and what was not shown is not in "
+            "the log; "
             "the propensity of exposure cannot be learned from these rows alone"
         )
         found.append(raw.problem("constant_exposure", name, "warning", np.ones(raw.rows, bool), message))
@@ -67,7 +78,9 @@ def check_exposure(raw: RawTable, name: str) -> tuple[Numbers | None, list[Probl
     return numbers, found
 
 
-def check_outcome(raw: RawTable, name: str, kind: str, exposure: Numbers | None) -> tuple[Numbers | None, list[Problem]]:
+def check_outcome(
+    raw: RawTable, name: str, kind: str, exposure: Numbers | None
+) -> tuple[Numbers | None, list[Problem]]:
     """The outcome lies in the range of its kind wherever something was exposed, and is absent elsewhere."""
     numbers, found = read_numbers(raw, name, "outcome", truth=kind == "click")
     if numbers is None:
@@ -85,14 +98,16 @@ def check_outcome(raw: RawTable, name: str, kind: str, exposure: Numbers | None)
     unseen = unexposed & numbers.finite & (values != 0)
     if unseen.any():
         message = (
-            f"{plural(int(unseen.sum()))} with an outcome in column {name!r} but exposure 0{{where}}: what was not shown has no "
+            f"{plural(int(unseen.sum()))} with an outcome in column {name!r} but exposure 0{{where}}: what was "
+            "not shown has no "
             "outcome; set exposure to 1 or empty the outcome"
         )
         found.append(raw.problem("outcome_without_exposure", name, "error", unseen, message))
     placeholder = unexposed & numbers.finite & (values == 0)
     if placeholder.any() and kind in ("rating", "positive"):
         message = (
-            f"{plural(int(placeholder.sum()))} with 0 in column {name!r} where exposure is 0{{where}}: read as missing, as the "
+            f"{plural(int(placeholder.sum()))} with 0 in column {name!r} where exposure is 0{{where}}: read as "
+            "missing, as the "
             f"{kind} of what was not shown is unknown, not 0"
         )
         found.append(raw.problem("zero_placeholder", name, "warning", placeholder, message))
@@ -110,33 +125,46 @@ def _remarks(raw: RawTable, name: str, kind: str, numbers: Numbers, seen: np.nda
         if 2 * counts[0] > total or gap > 1.5 * usual:
             shown = ", ".join(f"{x:g}" for x in levels[1:7])
             message = (
-                f"{plural(int(counts[0]))} of {total:,} with rating 0 in column {name!r}, the most frequent value, beside {shown}: "
+                f"{plural(int(counts[0]))} of {total:,} with rating 0 in column {name!r}, the most frequent "
+                f"value, beside {shown}: "
                 "if 0 means 'not rated', drop these rows"
             )
             found.append(raw.problem("zero_unrated", name, "warning", seen & (numbers.values == 0), message))
     if kind == "rating" and len(levels) > _MANY_LEVELS:
         message = (
-            f"column {name!r} has {len(levels):,} different ratings; a rating has a few ordered levels, a measured amount is "
+            f"column {name!r} has {len(levels):,} different ratings; a rating has a few ordered levels, a "
+            "measured amount is "
             "--outcome-kind positive"
         )
         found.append(raw.problem("many_levels", name, "warning", every, message))
     if len(levels) == 1 and total > 1:
         if kind == "click" and levels[0] == 1 and not exposed:
-            message = f"every row has a click of 1 in column {name!r} and there is no exposure column: what else was shown is unknown"
+            message = (
+                f"every row has a click of 1 in column {name!r} and there is no exposure column: what else was shown "
+                "is unknown"
+            )
             found.append(raw.problem("clicks_only", name, "warning", every, message))
         else:
-            message = f"the outcome in column {name!r} is {levels[0]:g} in every row: nothing distinguishes one event from another"
+            message = (
+                f"the outcome in column {name!r} is {levels[0]:g} in every row: nothing distinguishes one event from "
+                "another"
+            )
             found.append(raw.problem("constant_outcome", name, "warning", every, message))
     return found
 
 
 def _missing_outcome(raw: RawTable, name: str, kind: str, numbers: Numbers, exposure: Numbers | None) -> list[Problem]:
     if exposure is None:
-        return _missing(raw, name, "outcome", numbers, "error", "an interaction without an outcome says nothing; drop the row")
+        return _missing(
+            raw, name, "outcome", numbers, "error", "an interaction without an outcome says nothing; drop the row"
+        )
     seen = numbers.missing & (exposure.values == 1)
     if not seen.any() or kind in ("rating", "positive"):  # shown and not rated: an everyday event
         return []
-    message = f"{plural(int(seen.sum()))} with exposure 1 and no {kind} in column {name!r}{{where}}: write 0 where nothing happened"
+    message = (
+        f"{plural(int(seen.sum()))} with exposure 1 and no {kind} in column {name!r}{{where}}: write 0 where nothing "
+        "happened"
+    )
     return [raw.problem("null_outcome", name, "warning", seen, message)]
 
 
@@ -145,14 +173,20 @@ def check_propensity(raw: RawTable, name: str) -> tuple[Numbers | None, list[Pro
     numbers, found = read_numbers(raw, name, "propensity")
     if numbers is None:
         return None, found
-    found += _missing(raw, name, "propensity", numbers, "error", "every logged event has a probability; leave the role out otherwise")
+    found += _missing(
+        raw, name, "propensity", numbers, "error", "every logged event has a probability; leave the role out otherwise"
+    )
     odd = numbers.finite & ((numbers.values <= 0) | (numbers.values > 1))
     above = bool(np.any(numbers.values[odd] > 1))
-    cure = "inverse propensities (weights) must be turned over" if above else "what was logged did happen, so it was not 0"
+    cure = (
+        "inverse propensities (weights) must be turned over" if above else "what was logged did happen, so it was not 0"
+    )
     found += _odd(raw, name, "propensity_range", numbers, odd, "a propensity lies above 0 and is at most 1", cure)
     values = numbers.values[numbers.finite]
     if len(values) > 1 and np.all(values == 1):
-        message = f"every propensity in column {name!r} is 1: nothing was left to chance, so there is nothing to weight by"
+        message = (
+            f"every propensity in column {name!r} is 1: nothing was left to chance, so there is nothing to weight by"
+        )
         found.append(raw.problem("constant_propensity", name, "warning", np.ones(raw.rows, bool), message))
     return numbers, found
 

@@ -98,7 +98,11 @@ def examine(raw: RawLog) -> Examination:
             columns.setdefault(name, context)
     if users is not None and items is not None:
         columns[roles.user], columns[roles.item] = users, items
-        keys = [users, items, *(columns[n] for n in (roles.timestamp, roles.position, *roles.context) if n and n in columns)]
+        keys = [
+            users,
+            items,
+            *(columns[n] for n in (roles.timestamp, roles.position, *roles.context) if n and n in columns),
+        ]
         problems += check_repeats(
             events,
             roles.user,
@@ -153,17 +157,32 @@ def _structure(raw: RawLog) -> list[Problem]:
             found.append(Problem("missing_column", name, "error", events.rows, (), missing_column(events, name, role)))
     for name in sorted({n for n in roles.values() if list(roles.values()).count(n) > 1}):
         both = " and ".join(role for role, column in roles.items() if column == name)
-        found.append(Problem("same_column", name, "error", events.rows, (), f"column {name!r} is both {both}; each role needs its own"))
+        found.append(
+            Problem(
+                "same_column",
+                name,
+                "error",
+                events.rows,
+                (),
+                f"column {name!r} is both {both}; each role needs its own",
+            )
+        )
     for table, name in ((raw.users, raw.roles.user), (raw.items, raw.roles.item)):
         if table is not None and name not in table.header:
-            found.append(Problem("missing_column", name, "error", table.rows, (), missing_column(table, name, "id of its features")))
+            found.append(
+                Problem(
+                    "missing_column", name, "error", table.rows, (), missing_column(table, name, "id of its features")
+                )
+            )
     for table in (events, raw.users, raw.items):
         if table is not None and table.skipped:
             numbers = tuple(number for number, _ in table.skipped[:3])
             texts = listing(text for _, text in table.skipped[:3])
             message = (
-                f"{plural(table.skipped_count)} of {table.source} with another number of fields than the header's {len(table.header)} "
-                f"(row{'s' if len(numbers) > 1 else ''} {listing(numbers)}): {texts}; quote fields that hold the separator"
+                f"{plural(table.skipped_count)} of {table.source} with another number of fields than the "
+                f"header's {len(table.header)} "
+                f"(row{'s' if len(numbers) > 1 else ''} {listing(numbers)}): {texts}; quote fields that hold the "
+                "separator"
             )
             found.append(Problem("ragged_row", "", "error", table.skipped_count, numbers, message))
         elif table is not None and table.rows == 0:
@@ -185,9 +204,15 @@ def _features(
 
 
 def _keep(
-    columns: dict[str, pa.ChunkedArray], name: str, numbers: Numbers | None, from_text: pa.DataType, blank: np.ndarray | None = None
+    columns: dict[str, pa.ChunkedArray],
+    name: str,
+    numbers: Numbers | None,
+    from_text: pa.DataType,
+    blank: np.ndarray | None = None,
 ) -> None:
-    """Store a column of numbers: as it is where it has a numeric type, as ``from_text`` otherwise; null where ``blank``."""
+    """Store a column of numbers: as it is where it has a numeric type, as ``from_text`` otherwise; null where
+    ``blank``.
+    """
     if numbers is None or (numbers.bad | numbers.infinite).any():
         return
     column = numbers.column

@@ -20,7 +20,9 @@ MAX_LEVELS = 50
 
 @dataclass(frozen=True)
 class FeatureRows:
-    """The usable rows of a feature table: ``ids`` (unique), and ``values`` float32 ``[len(ids), len(names)]``, NaN where unknown."""
+    """The usable rows of a feature table: ``ids`` (unique), and ``values`` float32 ``[len(ids), len(names)]``, NaN
+    where unknown.
+    """
 
     ids: pa.Array
     names: tuple[str, ...]
@@ -73,7 +75,10 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
     again &= known
     if again.any():
         shown = listing(ids.filter(pa.array(again)).slice(0, 4).to_pylist())
-        message = f"{plural(int(again.sum()))} of {raw.source} repeat an id of column {name!r}: {shown}{{where}}; keep one row an id"
+        message = (
+            f"{plural(int(again.sum()))} of {raw.source} repeat an id of column {name!r}: {shown}{{where}}; keep one "
+            "row an id"
+        )
         found.append(raw.problem("duplicate_features", name, "error", again, message))
     keep = known & ~again
     blocks, names = [], []
@@ -92,14 +97,17 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
     return FeatureRows(rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows, tuple(names), table), found
 
 
-def check_coverage(raw: RawTable, name: str, rows: FeatureRows, events: RawTable, ids: pa.ChunkedArray, kind: str) -> list[Problem]:
+def check_coverage(
+    raw: RawTable, name: str, rows: FeatureRows, events: RawTable, ids: pa.ChunkedArray, kind: str
+) -> list[Problem]:
     """Events of ids without features, and features of ids without events."""
     found = []
     without = to_numpy(pc.and_(ids.is_valid(), pc.invert(pc.is_in(ids, value_set=rows.ids))))
     if without.any():
         culprits = pc.unique(ids.filter(pa.array(without)))
         message = (
-            f"{plural(len(culprits), kind)} of the log ({plural(int(without.sum()))}) without features in {raw.source}: "
+            f"{plural(len(culprits), kind)} of the log ({plural(int(without.sum()))}) without features in "
+            f"{raw.source}: "
             f"{listing(culprits.slice(0, 4).to_pylist())}{{where}}; they get the mean of each feature"
         )
         found.append(events.problem("missing_features", name, "warning", without, message))
@@ -107,13 +115,16 @@ def check_coverage(raw: RawTable, name: str, rows: FeatureRows, events: RawTable
     if unused.any():
         message = (
             f"{plural(int(unused.sum()), kind)} with features in {raw.source} but without an event: "
-            f"{listing(rows.ids.filter(pa.array(unused)).slice(0, 4).to_pylist())}; known all the same, with nothing but features to go by"
+            f"{listing(rows.ids.filter(pa.array(unused)).slice(0, 4).to_pylist())}; known all the same, with "
+            "nothing but features to go by"
         )
         found.append(Problem("features_without_events", name, "warning", int(unused.sum()), (), message))
     return found
 
 
-def _as_type(raw: RawTable, name: str, ids: pa.ChunkedArray, kind: pa.DataType) -> tuple[pa.ChunkedArray | None, list[Problem]]:
+def _as_type(
+    raw: RawTable, name: str, ids: pa.ChunkedArray, kind: pa.DataType
+) -> tuple[pa.ChunkedArray | None, list[Problem]]:
     if pa.types.is_string(kind):
         return ids.cast(pa.string()), []
     if pa.types.is_integer(ids.type):
@@ -121,7 +132,10 @@ def _as_type(raw: RawTable, name: str, ids: pa.ChunkedArray, kind: pa.DataType) 
     odd = to_numpy(pc.invert(pc.match_substring_regex(ids, r"^(0|-?[1-9]\d{0,17})$")).fill_null(False))
     if odd.any():
         shown = listing(ids.filter(pa.array(odd)).slice(0, 4).to_pylist())
-        message = f"ids in column {name!r} of {raw.source} are text ({shown}{{where}}) but integers in the log: make both text"
+        message = (
+            f"ids in column {name!r} of {raw.source} are text ({shown}{{where}}) but integers in the log: make both "
+            "text"
+        )
         return None, [raw.problem("id_type", name, "error", odd, message)]
     return ids.cast(kind), []
 
@@ -133,7 +147,11 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
     every = np.ones(raw.rows, bool)
 
     def left_out(code: str, why: str) -> tuple[None, list[str], list[Problem]]:
-        return None, [], [raw.problem(code, name, "warning", every, f"feature {name!r} of {raw.source} {why}; it is left out")]
+        return (
+            None,
+            [],
+            [raw.problem(code, name, "warning", every, f"feature {name!r} of {raw.source} {why}; it is left out")],
+        )
 
     if numbers is None:
         return left_out("feature_type", f"is {column.type}, neither numbers nor text")
@@ -141,10 +159,16 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
     if not numbers.bad.any():
         if numbers.infinite.any():
             shown = listing(numbers.shown(first(numbers.infinite)))
-            message = f"{plural(int(numbers.infinite.sum()), 'value')} of feature {name!r} not finite: {shown}{{where}}; replace them or leave them empty"
+            message = (
+                f"{plural(int(numbers.infinite.sum()), 'value')} of feature {name!r} not finite: {shown}{{where}}; "
+                "replace them or leave them empty"
+            )
             found.append(raw.problem("feature_not_finite", name, "error", numbers.infinite, message))
         if numbers.missing.any():
-            message = f"{plural(int(numbers.missing.sum()))} without feature {name!r} in {raw.source}{{where}}: read as its mean"
+            message = (
+                f"{plural(int(numbers.missing.sum()))} without feature {name!r} in {raw.source}{{where}}: read as "
+                "its mean"
+            )
             found.append(raw.problem("null_feature", name, "warning", numbers.missing, message))
         values = numbers.values[keep]
         finite = values[np.isfinite(values)]
@@ -155,7 +179,10 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
         return values.astype(np.float32)[:, None], [name], found
     if 2 * numbers.given.sum() > (~numbers.missing).sum():
         shown = listing(numbers.shown(first(numbers.bad)))
-        message = f"feature {name!r} of {raw.source} is mostly numbers but for {plural(int(numbers.bad.sum()), 'value')}: {shown}{{where}}; read as text"
+        message = (
+            f"feature {name!r} of {raw.source} is mostly numbers but for {plural(int(numbers.bad.sum()), 'value')}: "
+            f"{shown}{{where}}; read as text"
+        )
         found.append(raw.problem("mixed_feature", name, "warning", numbers.bad, message))
     text = column.filter(pa.array(keep)).combine_chunks().dictionary_encode()
     if isinstance(text, pa.ChunkedArray):
@@ -165,7 +192,13 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
     if len(levels) == 1 and np.all(codes >= 0):
         return _with(left_out("constant_feature", f"is {levels[0]!r} in every row"), found)
     if len(levels) > MAX_LEVELS or (len(levels) and counts.max() == 1 and len(levels) > 2):
-        return _with(left_out("feature_levels", f"has {plural(len(levels), 'level')} of text in {plural(int(keep.sum()))}: a name, not a feature"), found)
+        return _with(
+            left_out(
+                "feature_levels",
+                f"has {plural(len(levels), 'level')} of text in {plural(int(keep.sum()))}: a name, not a feature",
+            ),
+            found,
+        )
     order = sorted(range(len(levels)), key=lambda i: levels[i])
     values = (codes[:, None] == np.array(order, dtype=np.int64)[None, :]).astype(np.float32)
     return values, [f"{name}={levels[i]}" for i in order], found

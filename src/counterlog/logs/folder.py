@@ -79,7 +79,9 @@ def load_log(path: str | PathLike[str]) -> InteractionLog:
         raise StoreError(f"{folder} is no saved log: it has no readable {_MANIFEST}; save_log writes one")
     manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
     if manifest.get("version", 0) > VERSION:
-        raise StoreError(f"{folder} was written by a newer counterlog ({manifest.get('counterlog')}); this is {__version__}")
+        raise StoreError(
+            f"{folder} was written by a newer counterlog ({manifest.get('counterlog')}); this is {__version__}"
+        )
     try:
         roles = Roles(**{**manifest["roles"], "context": tuple(manifest["roles"]["context"])})
         users, user_features = _read_side(folder, "user", manifest["user_features"])
@@ -97,9 +99,13 @@ def load_log(path: str | PathLike[str]) -> InteractionLog:
             tuple(manifest["notes"]),
         )
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
-        raise StoreError(f"the saved log {folder} is damaged: {type(error).__name__}: {error}; save it again") from error
+        raise StoreError(
+            f"the saved log {folder} is damaged: {type(error).__name__}: {error}; save it again"
+        ) from error
     if log.hash != manifest["hash"]:
-        raise StoreError(f"the saved log {folder} is not what was written: its hash differs; save it again from the source")
+        raise StoreError(
+            f"the saved log {folder} is not what was written: its hash differs; save it again from the source"
+        )
     return log
 
 
@@ -144,7 +150,9 @@ def _refuse(target: Path, force: bool) -> None:
             raise StoreError(f"{target} holds a saved log; choose another path, or force the replacement")
         return
     if not target.is_dir() or any(target.iterdir()):
-        raise StoreError(f"{target} exists and is no saved log, so it is not replaced, not even by force; choose another path")
+        raise StoreError(
+            f"{target} exists and is no saved log, so it is not replaced, not even by force; choose another path"
+        )
 
 
 def _put(work: Path, target: Path) -> None:

@@ -17,7 +17,8 @@ def from_native(frame: Any, wanted: Sequence[str] | None, source: str) -> RawTab
     Parameters
     ----------
     frame
-        A pandas or Polars frame (lazy ones too), an Arrow table or record batch, a DuckDB relation: whatever narwhals reads.
+        A pandas or Polars frame (lazy ones too), an Arrow table or record batch, a DuckDB relation: whatever narwhals
+        reads.
     wanted
         Columns to take where they exist; all of them for None.
     source
@@ -43,7 +44,8 @@ def from_native(frame: Any, wanted: Sequence[str] | None, source: str) -> RawTab
             raise InputError(f"{source}: {_one_line(error)}") from error
         except TypeError as error:
             raise InputError(
-                f"{source}: a {type(frame).__name__} is no data frame; give a pandas or Polars frame, an Arrow table, a DuckDB "
+                f"{source}: a {type(frame).__name__} is no data frame; give a pandas or Polars frame, an Arrow "
+                "table, a DuckDB "
                 "relation, or use read_log for a file"
             ) from error
     twice = [name for name in duplicates(header) if wanted is None or name in wanted]
@@ -65,7 +67,8 @@ def _collect(frame: Any, names: list[str], source: str) -> pa.Table:
         return (chosen.collect(backend="pyarrow") if hasattr(chosen, "collect") else chosen).to_arrow()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise InputError(
-            f"{source}: a column mixes types ({_one_line(error)}); make it one type first, ids for example with .astype('string')"
+            f"{source}: a column mixes types ({_one_line(error)}); make it one type first, ids for example with "
+            ".astype('string')"
         ) from error
 
 

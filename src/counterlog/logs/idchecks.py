@@ -16,7 +16,9 @@ _SCIENTIFIC = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
 
 
 def check_ids(raw: RawTable, name: str) -> tuple[pa.ChunkedArray | None, list[Problem]]:
-    """The ids of a column, null where missing or blank, and what is wrong with them; no ids if the type cannot hold any."""
+    """The ids of a column, null where missing or blank, and what is wrong with them; no ids if the type cannot hold
+    any.
+    """
     column = raw.column(name)
     if column is None:
         return None, []
@@ -34,7 +36,10 @@ def check_ids(raw: RawTable, name: str) -> tuple[pa.ChunkedArray | None, list[Pr
 def _wrong_type(raw: RawTable, name: str, column: pa.ChunkedArray) -> Problem:
     cure = "make them text or integers"
     if pa.types.is_floating(column.type):
-        cure = "integers beside missing values became floats, which cannot tell large ids apart; read them as text or as 'Int64'"
+        cure = (
+            "integers beside missing values became floats, which cannot tell large ids apart; read them as text or "
+            "as 'Int64'"
+        )
     shown = listing(column.drop_null().slice(0, 3).to_pylist())
     message = f"ids in column {name!r} are {column.type} ({shown}): {cure}"
     return raw.problem("id_type", name, "error", np.ones(raw.rows, bool), message)
@@ -44,7 +49,10 @@ def _nulls(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
     null = to_numpy(ids.is_null())
     if not null.any():
         return []
-    message = f"{plural(int(null.sum()))} without an id in column {name!r}{{where}}: a missing id is nobody; fill it in or drop the row"
+    message = (
+        f"{plural(int(null.sum()))} without an id in column {name!r}{{where}}: a missing id is nobody; fill it in or "
+        "drop the row"
+    )
     return [raw.problem("null_id", name, "error", null, message)]
 
 
@@ -87,7 +95,9 @@ def _spelling(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
     )
     floats = pc.match_substring_regex(known, r"^[0-9]+\.0$")
     if len(known) and 2 * (pc.sum(floats).as_py() or 0) >= len(known):
-        remark("id_float", floats, "that end in '.0'", "Integers went through a float somewhere; large ids may be mixed up")
+        remark(
+            "id_float", floats, "that end in '.0'", "Integers went through a float somewhere; large ids may be mixed up"
+        )
     found += _lookalikes(raw, name, ids, known)
     return found
 
@@ -110,7 +120,8 @@ def _lookalikes(raw: RawTable, name: str, ids: pa.ChunkedArray, known: pa.Array)
     shown = listing(known.filter(pa.array(odd)).take(pa.array(order[:4])).to_pylist(), 4)
     rows = to_numpy(pc.is_in(ids, value_set=known.filter(pa.array(odd))))
     message = (
-        f"{plural(int(odd.sum()), 'id')} in column {name!r} differ from another only by case or by the encoding of an accent: "
+        f"{plural(int(odd.sum()), 'id')} in column {name!r} differ from another only by case or by the encoding "
+        "of an accent: "
         f"{shown}{{where}}. They are kept apart; rewrite them if they mean the same"
     )
     return [raw.problem("id_case", name, "warning", rows, message)]
@@ -123,7 +134,8 @@ def check_same(raw: RawTable, name: str, kind: str, ids: pa.ChunkedArray | None)
     known = pc.unique(ids).drop_null()
     if len(known) != 1:
         return []
-    what = f"all {raw.rows:,} events have one {kind}, {known[0].as_py()!r} (column {name!r}): nothing can be learned across {kind}s"
+    what = (
+        f"all {raw.rows:,} events have one {kind}, {known[0].as_py()!r} (column {name!r}): nothing can be learned "
+        f"across {kind}s"
+    )
     return [raw.problem(f"single_{kind}", name, "warning", np.ones(raw.rows, bool), what)]
-
-

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """One row a known user (or item), in vocabulary order: ``values`` float32 ``[n, p]``, centred by nobody; ``names`` length p.
+    """One row a known user (or item), in vocabulary order: ``values`` float32 ``[n, p]``, centred by nobody; ``names``
+    length p.
 
-    Text columns are one-hot encoded as ``column=level``. ``missing`` marks ids without a row in the feature file (their values are
-    the column means).
+    Text columns are one-hot encoded as ``column=level``. ``missing`` marks ids without a row in the feature file
+    (their values are the column means).
     """
 
     names: tuple[str, ...]
@@ -43,8 +44,9 @@ class Features:
 class InteractionLog:
     """A recommender's log: one row an event, columns by role, users and items by vocabulary.
 
-    With an ``exposure`` column every row is an opportunity, shown (1) or not (0). Without one the rows are interactions only, and
-    the other cells of the user-by-item grid are implied: never exposed, or not known to have been.
+    With an ``exposure`` column every row is an opportunity, shown (1) or not (0). Without one the rows are
+    interactions only, and the other cells of the user-by-item grid are implied: never exposed, or not known to have
+    been.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ class InteractionLog:
 
     @cached_property
     def exposed(self) -> np.ndarray:
-        """bool ``[rows]``: the events whose outcome counts; all of them without an exposure column."""
+        """Mask, bool ``[rows]``: the events whose outcome counts; all of them without an exposure column."""
         return np.ones(self.rows, bool) if self.exposure is None else self.exposure == 1
 
     def check(self) -> Check:

@@ -19,7 +19,8 @@ _TRUTH = ("true", "false")
 class Numbers:
     """A column read as numbers.
 
-    ``values`` float64 ``[rows]``, NaN where missing, not a number or NaN. ``missing`` and ``bad`` (not a number) are masks.
+    ``values`` float64 ``[rows]``, NaN where missing, not a number or NaN. ``missing`` and ``bad`` (not a number) are
+    masks.
     """
 
     values: np.ndarray
@@ -63,7 +64,12 @@ def parse_numbers(column: pa.ChunkedArray, truth: bool = False) -> Numbers | Non
     if pa.types.is_null(kind):
         empty = np.full(len(column), np.nan)
         return Numbers(empty, np.ones(len(column), bool), np.zeros(len(column), bool), column)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    ):
         return None
     # unsafe: an integer beyond 2^53 may round; ids never come here
     values = to_numpy(column.cast(pa.float64(), safe=False))

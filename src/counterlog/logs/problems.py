@@ -18,8 +18,9 @@ SHOWN = 3
 class Problem:
     """One fault of a log, with its cure.
 
-    ``column`` is the name in the file. ``rows`` counts the rows affected; ``examples`` holds the numbers of the first of them
-    (1 is the first row after the header). An ``error`` must be mended before the log can be used, a ``warning`` is a remark.
+    ``column`` is the name in the file. ``rows`` counts the rows affected; ``examples`` holds the numbers of the first
+    of them (1 is the first row after the header). An ``error`` must be mended before the log can be used, a
+    ``warning`` is a remark.
     """
 
     code: str
@@ -105,8 +106,14 @@ class Check:
             f"<td style='text-align:left'>{escape(p.message)}</td></tr>"
             for p in (*self.errors, *self.warnings)
         )
-        head = f"<p><b>{escape(self.source)}</b>: {'ok' if self.ok else 'must be mended'}, {len(self.problems)} problems</p>"
-        return f"{head}<table><tr><th>severity</th><th>column</th><th>rows</th><th>what, and the cure</th></tr>{rows}</table>"
+        head = (
+            f"<p><b>{escape(self.source)}</b>: {'ok' if self.ok else 'must be mended'}, {len(self.problems)} "
+            "problems</p>"
+        )
+        return (
+            f"{head}<table><tr><th>severity</th><th>column</th><th>rows</th><th>what, and the "
+            f"cure</th></tr>{rows}</table>"
+        )
 
 
 def plural(count: int, thing: str = "row") -> str:

@@ -17,8 +17,9 @@ from counterlog.logs.roles import Roles
 class RawTable:
     """A table as read: text where the source knows no types.
 
-    ``header`` holds every column of the source, ``table`` those that were asked for and exist. ``skipped`` are the numbers of
-    the rows that could not be split into the header's fields (1 is the first row after the header), with their text.
+    ``header`` holds every column of the source, ``table`` those that were asked for and exist. ``skipped`` are the
+    numbers of the rows that could not be split into the header's fields (1 is the first row after the header), with
+    their text.
     """
 
     source: str
@@ -44,7 +45,9 @@ class RawTable:
             return tuple(int(i) + 1 for i in indices)
         gaps = np.array([number for number, _ in self.skipped])
         # The k-th skipped row moves every kept row from (its number - k) on by one.
-        return tuple(int(i) + 1 + int(np.searchsorted(gaps - np.arange(len(gaps)), i + 1, side="right")) for i in indices)
+        return tuple(
+            int(i) + 1 + int(np.searchsorted(gaps - np.arange(len(gaps)), i + 1, side="right")) for i in indices
+        )
 
     def problem(self, code: str, column: str, severity: Severity, mask: np.ndarray, message: str) -> Problem:
         """A problem of the rows where ``mask`` is true; the message gets the numbers of the first ones."""
@@ -82,5 +85,7 @@ def plain_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         try:
             return column.cast(pa.string())
         except pa.ArrowInvalid as error:
-            raise InputError(f"a text column is too large for one chunk ({error}); write it in several row groups") from error
+            raise InputError(
+                f"a text column is too large for one chunk ({error}); write it in several row groups"
+            ) from error
     return column

@@ -17,7 +17,8 @@ KIND_OF_NAME = {"rating": "rating", "click": "click", "count": "count", "dwell":
 class Roles:
     """Names of the columns that play each role; ``None`` where the log has no such column.
 
-    ``outcome_kind`` is one of rating (ordered levels), click (0 or 1), count (0, 1, 2, ...) and positive (reals above 0).
+    ``outcome_kind`` is one of rating (ordered levels), click (0 or 1), count (0, 1, 2, ...) and positive (reals above
+    0).
     """
 
     user: str = "user"

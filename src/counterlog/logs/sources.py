@@ -8,7 +8,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-
 from counterlog.errors import InputError, unknown_name
 from counterlog.logs import adapters
 from counterlog.logs.examine import examine
@@ -94,8 +93,8 @@ def open_log(
     Parameters
     ----------
     spec
-        A saved log, a CSV or Parquet file, a folder of parts, ``demo`` (``demo#random``), or ``NAME:PATH`` of an adapter
-        (``coat:``, ``kuairand:`` ...; ``NAME:PATH#random`` is its randomised part).
+        A saved log, a CSV or Parquet file, a folder of parts, ``demo`` (``demo#random``), or ``NAME:PATH`` of an
+        adapter (``coat:``, ``kuairand:`` ...; ``NAME:PATH#random`` is its randomised part).
     roles, users, items, columns
         As in ``read_log``; only files need them.
 
@@ -184,7 +183,12 @@ def _raw_files(path: Path_, roles: Roles, users: Any, items: Any, name: str, lic
     events = read_table(path, list(roles.columns().values()))
     named = name or Path(path).name
     return RawLog(
-        events, roles, _feature_table(users, "users", roles.user), _feature_table(items, "items", roles.item), named, licence
+        events,
+        roles,
+        _feature_table(users, "users", roles.user),
+        _feature_table(items, "items", roles.item),
+        named,
+        licence,
     )
 
 
@@ -203,7 +207,9 @@ def _saved(spec: Path_) -> Path | None:
 
 def _refuse_roles(spec: Path_, roles: Roles | None, columns: Mapping[str, Any], users: Any, items: Any) -> None:
     given = ["roles"] if roles is not None else []
-    given += [name for name, value in {**columns, "users": users, "items": items}.items() if value is not None and value != ()]
+    given += [
+        name for name, value in {**columns, "users": users, "items": items}.items() if value is not None and value != ()
+    ]
     if given:
         raise InputError(f"{fspath(spec)} knows its own columns; leave out {', '.join(given)}")
 

@@ -22,7 +22,8 @@ _PACKED = (".gz", ".bz2", ".zst")
 def read_table(path: str | PathLike[str], wanted: Sequence[str] | None, key: str | None = None) -> RawTable:
     """Read the wanted columns (all for None) of a CSV or Parquet file, or of a folder of such parts.
 
-    ``key`` is a column that must be in the header of a CSV file where all columns are wanted; it helps to find the separator.
+    ``key`` is a column that must be in the header of a CSV file where all columns are wanted; it helps to find the
+    separator.
 
     Raises
     ------
@@ -88,7 +89,9 @@ def _read_parts(folder: Path, wanted: Sequence[str] | None, key: str | None) -> 
 
 def _is_text(path: Path) -> bool:
     suffixes = [s.lower() for s in path.suffixes]
-    return bool(suffixes) and (suffixes[-1] in TEXT or (suffixes[-1] in _PACKED and len(suffixes) > 1 and suffixes[-2] in TEXT))
+    return bool(suffixes) and (
+        suffixes[-1] in TEXT or (suffixes[-1] in _PACKED and len(suffixes) > 1 and suffixes[-2] in TEXT)
+    )
 
 
 def _join(folder: Path, parts: list[RawTable]) -> RawTable:
@@ -96,15 +99,26 @@ def _join(folder: Path, parts: list[RawTable]) -> RawTable:
     for part in parts[1:]:
         if set(part.header) != set(first.header):
             differs = sorted(set(part.header) ^ set(first.header))
-            raise InputError(f"the parts of {folder} differ: {Path(part.source).name} and {Path(first.source).name} disagree on "
-                             f"column{'s' if len(differs) > 1 else ''} {', '.join(map(repr, differs[:5]))}")  # fmt: skip
+            raise InputError(
+                f"the parts of {folder} differ: {Path(part.source).name} and {Path(first.source).name} disagree on "
+                ""
+                f"column{'s' if len(differs) > 1 else ''} "
+                f"{', '.join(map(repr, differs[:5]))}"
+            )
         for field in part.table.schema:
             kind = first.table.schema.field(field.name).type
-            if field.type != kind and not pa.types.is_null(field.type) and not pa.types.is_null(kind) and _clash(field.type, kind):
+            if (
+                field.type != kind
+                and not pa.types.is_null(field.type)
+                and not pa.types.is_null(kind)
+                and _clash(field.type, kind)
+            ):
                 raise InputError(f"the parts of {folder} differ: column {field.name!r} is {field.type} in "
                                  f"{Path(part.source).name} and {kind} in {Path(first.source).name}")  # fmt: skip
     try:
-        table = pa.concat_tables([p.table.select(first.table.column_names) for p in parts], promote_options="permissive")
+        table = pa.concat_tables(
+            [p.table.select(first.table.column_names) for p in parts], promote_options="permissive"
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"the parts of {folder} do not fit together: {error}") from error
     before, skipped = 0, []

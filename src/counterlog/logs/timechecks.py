@@ -21,7 +21,10 @@ def check_times(raw: RawTable, name: str) -> tuple[Times | None, list[Problem]]:
     times = parse_times(column)
     every = np.ones(raw.rows, bool)
     if times is None:
-        message = f"timestamps in column {name!r} are {column.type}; they must be times, dates, epoch numbers or ISO 8601 text"
+        message = (
+            f"timestamps in column {name!r} are {column.type}; they must be times, dates, epoch numbers or ISO 8601 "
+            "text"
+        )
         return None, [raw.problem("timestamp_type", name, "error", every, message)]
     found = []
 
@@ -34,7 +37,8 @@ def check_times(raw: RawTable, name: str) -> tuple[Times | None, list[Problem]]:
         "timestamp_unparsable",
         "error",
         times.bad,
-        f"{plural(int(times.bad.sum()), 'timestamp')} in column {name!r} cannot be read: {shown}{{where}}; write ISO 8601 "
+        f"{plural(int(times.bad.sum()), 'timestamp')} in column {name!r} cannot be read: {shown}{{where}}; write "
+        "ISO 8601 "
         "(2026-11-25T14:47:00Z) or seconds since 1970, the same way in every row",
     )
     mixed = times.mixed_zones
@@ -42,21 +46,24 @@ def check_times(raw: RawTable, name: str) -> tuple[Times | None, list[Problem]]:
         "mixed_zones",
         "error",
         mixed,
-        f"column {name!r} mixes times with and without a zone; the smaller group has {plural(int(mixed.sum()))}{{where}}: "
+        f"column {name!r} mixes times with and without a zone; the smaller group has "
+        f"{plural(int(mixed.sum()))}{{where}}: "
         "state the zone everywhere (Z for UTC), or nowhere",
     )
     report(
         "null_timestamp",
         "error",
         times.missing,
-        f"{plural(int(times.missing.sum()))} without a timestamp in column {name!r}{{where}}; fill it in, drop the row, or leave "
+        f"{plural(int(times.missing.sum()))} without a timestamp in column {name!r}{{where}}; fill it in, drop "
+        "the row, or leave "
         "the role out",
     )
     report(
         "mixed_units",
         "warning",
         times.odd_unit,
-        f"{plural(int(times.odd_unit.sum()), 'timestamp')} in column {name!r} {'has' if times.odd_unit.sum() == 1 else 'have'} the size of another "
+        f"{plural(int(times.odd_unit.sum()), 'timestamp')} in column {name!r} "
+        f"{'has' if times.odd_unit.sum() == 1 else 'have'} the size of another "
         f"unit than the rest, which are read as {times.reading}{{where}}",
     )
     if times.reading == "dates":
@@ -64,30 +71,44 @@ def check_times(raw: RawTable, name: str) -> tuple[Times | None, list[Problem]]:
             "date_number",
             "warning",
             every & times.good,
-            f"numbers like {times.column.drop_null()[0].as_py()} in column {name!r} are read as dates (YYYYMMDD), not as seconds",
+            f"numbers like {times.column.drop_null()[0].as_py()} in column {name!r} are read as dates "
+            "(YYYYMMDD), not as seconds",
         )
     odd = times.good & ~times.odd_unit & ((times.micros < PLAUSIBLE[0]) | (times.micros >= PLAUSIBLE[1]))
     report(
         "timestamp_far",
         "warning",
         odd,
-        f"{plural(int(odd.sum()), 'timestamp')} in column {name!r} before 1900 or after 2099{{where}}: is the unit right?",
+        f"{plural(int(odd.sum()), 'timestamp')} in column {name!r} before 1900 or after 2099{{where}}: is the "
+        "unit right?",
     )
     if times.zones > 1 and not mixed.any():
         report(
             "several_zones",
             "warning",
             every & times.zoned,
-            f"column {name!r} states {times.zones} different offsets: all are turned into UTC, and so is the hour of the day",
+            f"column {name!r} states {times.zones} different offsets: all are turned into UTC, and so is the "
+            "hour of the day",
         )
     good = times.micros[times.good]
     if len(good) > 1 and np.all(good == good[0]):
-        report("constant_timestamp", "warning", every, f"every timestamp in column {name!r} is the same: there is no order in time")
+        report(
+            "constant_timestamp",
+            "warning",
+            every,
+            f"every timestamp in column {name!r} is the same: there is no order in time",
+        )
     return times, found
 
 
 def check_repeats(
-    raw: RawTable, user: str, item: str, columns: Sequence[pa.ChunkedArray], outcome: np.ndarray | None, timed: bool, rating: bool
+    raw: RawTable,
+    user: str,
+    item: str,
+    columns: Sequence[pa.ChunkedArray],
+    outcome: np.ndarray | None,
+    timed: bool,
+    rating: bool,
 ) -> list[Problem]:
     """Events that are there twice, and ratings of one pair that contradict each other.
 
@@ -102,7 +123,8 @@ def check_repeats(
     # Without a timestamp a click or a view may well repeat; a rating may not.
     if again.any() and (timed or rating):
         message = (
-            f"{plural(int(again.sum()), 'event')} repeated exactly (same {user}, {item}{', time' if timed else ''} and outcome)"
+            f"{plural(int(again.sum()), 'event')} repeated exactly (same {user}, "
+            f"{item}{', time' if timed else ''} and outcome)"
             "{where}: drop the copies if the log was written twice"
         )
         found.append(raw.problem("duplicate_event", user, "warning", again, message))
@@ -110,7 +132,8 @@ def check_repeats(
         conflict = _repeats(key) & ~again
         if conflict.any() and (timed or rating):
             message = (
-                f"{plural(int(conflict.sum()), 'event')} with the same {user}, {item}{' and time' if timed else ''} as an earlier one "
+                f"{plural(int(conflict.sum()), 'event')} with the same {user}, "
+                f"{item}{' and time' if timed else ''} as an earlier one "
                 "but another outcome{where}: keep the one that counts"
             )
             found.append(raw.problem("conflicting_outcome", item, "warning", conflict, message))

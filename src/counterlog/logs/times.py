@@ -21,9 +21,10 @@ PLAUSIBLE = (-2_208_988_800_000_000, 4_102_444_800_000_000)
 class Times:
     """A column read as instants.
 
-    ``micros`` int64 ``[rows]``, microseconds since 1970 UTC, 0 where ``missing`` or ``bad`` (no time). ``zoned`` marks entries
-    that state a zone; times without one are read as UTC. ``odd_unit`` marks numbers whose size speaks for another unit than
-    that of most. ``reading`` says how numbers were read (``seconds``, ``dates``, ...); empty for times written as times.
+    ``micros`` int64 ``[rows]``, microseconds since 1970 UTC, 0 where ``missing`` or ``bad`` (no time). ``zoned`` marks
+    entries that state a zone; times without one are read as UTC. ``odd_unit`` marks numbers whose size speaks for
+    another unit than that of most. ``reading`` says how numbers were read (``seconds``, ``dates``, ...); empty for
+    times written as times.
     """
 
     micros: np.ndarray
@@ -152,10 +153,21 @@ def _as_dates(values: np.ndarray) -> np.ndarray | None:
     long = values >= 1e13
     if not (long.all() or not long.any()):
         return None
-    days, clock = np.divmod(values.astype(np.int64), 1_000_000) if long.all() else (values.astype(np.int64), np.int64(0))
+    days, clock = (
+        np.divmod(values.astype(np.int64), 1_000_000) if long.all() else (values.astype(np.int64), np.int64(0))
+    )
     year, month, day = days // 10_000, days // 100 % 100, days % 100
     hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
-    if np.any((year < 1900) | (year >= 2100) | (month < 1) | (month > 12) | (day < 1) | (hour > 23) | (minute > 59) | (second > 59)):
+    if np.any(
+        (year < 1900)
+        | (year >= 2100)
+        | (month < 1)
+        | (month > 12)
+        | (day < 1)
+        | (hour > 23)
+        | (minute > 59)
+        | (second > 59)
+    ):
         return None
     months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
     stamps = months.astype("datetime64[D]") + (day - 1)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterlog.errors import nearest, UnknownNameError
+from counterlog.errors import UnknownNameError, nearest
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """Coat: 290 users rated 24 coats of their choice and 16 drawn at random (Schnabel et al., ICML 2016).
 
-Licence: none stated by its authors; offered for research. Nothing of it comes with counterlog: this reads your own copy of the
-folder with ``train.ascii``, ``test.ascii`` (matrices, 0 = not rated) and ``user_item_features``. ``#test`` or ``#random`` is the
-part with random items. Ids are the row and column numbers as text, ``"0"`` to ``"289"`` and ``"299"``.
+Licence: none stated by its authors; offered for research. Nothing of it comes with counterlog: this reads your own
+copy of the folder with ``train.ascii``, ``test.ascii`` (matrices, 0 = not rated) and ``user_item_features``. ``#test``
+or ``#random`` is the part with random items. Ids are the row and column numbers as text, ``"0"`` to ``"289"`` and
+``"299"``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from counterlog.logs.adapters.common import absent, find, table
 from counterlog.logs.raw import RawLog, RawTable
 from counterlog.logs.roles import Roles
 
-LICENCE = "Coat (Schnabel et al., ICML 2016): no licence stated by its authors, offered for research; do not redistribute"
+LICENCE = (
+    "Coat (Schnabel et al., ICML 2016): no licence stated by its authors, offered for research; do not redistribute"
+)
 PARTS = ("test", "random")
 
 

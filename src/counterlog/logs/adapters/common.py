@@ -43,7 +43,13 @@ def absent(folder: Path, format_name: str, wanted: str) -> InputError:
 
 
 def delimited(
-    path: Path, separator: str, names: Sequence[str], *, encoding: str = "utf-8", header: bool = False, wide: bool = False
+    path: Path,
+    separator: str,
+    names: Sequence[str],
+    *,
+    encoding: str = "utf-8",
+    header: bool = False,
+    wide: bool = False,
 ) -> pa.Table:
     """A file of unquoted fields as a table of text.
 
@@ -65,7 +71,9 @@ def delimited(
     try:
         text = path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not {encoding}: byte 0x{error.object[error.start]:02x} at {error.start}") from error
+        raise InputError(
+            f"{path} is not {encoding}: byte 0x{error.object[error.start]:02x} at {error.start}"
+        ) from error
     body = text.partition("\n")[2] if header else text
     if not body.strip():
         raise InputError(f"{path} has no rows")
@@ -93,7 +101,9 @@ def delimited(
 
 
 def multi_hot(column: pa.ChunkedArray, separator: str, prefix: str, limit: int = 60) -> dict[str, np.ndarray]:
-    """A text column of several labels a row as one 0/1 column a label: the ``limit`` most frequent, in alphabetical order."""
+    """A text column of several labels a row as one 0/1 column a label: the ``limit`` most frequent, in alphabetical
+    order.
+    """
     rows = pc.split_pattern(pc.fill_null(column.combine_chunks(), ""), separator)
     if isinstance(rows, pa.ChunkedArray):
         rows = rows.combine_chunks()

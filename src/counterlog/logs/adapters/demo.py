@@ -1,4 +1,6 @@
-"""The embedded log: a subset of KuaiRand clicks with its randomised half, under CC BY-SA 4.0 (see the NOTICE beside the data)."""
+"""The embedded log: a subset of KuaiRand clicks with its randomised half, under CC BY-SA 4.0 (see the NOTICE beside
+the data).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from counterlog.logs.adapters.kuairand import ATTRIBUTION, clicks
 from counterlog.logs.raw import RawLog
 
 LICENCE = (
-    f"CC BY-SA 4.0. {ATTRIBUTION} Filtered and re-indexed by the authors of LehengTHU/CF_Rec; merged, sorted and stored as "
+    f"CC BY-SA 4.0. {ATTRIBUTION} Filtered and re-indexed by the authors of LehengTHU/CF_Rec; merged, sorted and "
+    "stored as "
     "parquet; cut to the users and items with the most clicks for counterlog."
 )
 

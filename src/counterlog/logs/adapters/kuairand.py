@@ -1,13 +1,16 @@
 """KuaiRand: short videos shown by ordinary policies and, for a small share, at random (Gao et al., CIKM 2022).
 
-Licence: CC BY-SA 4.0; copies and adaptations must keep it and name the authors. This reads your own copy, in one of two layouts:
+Licence: CC BY-SA 4.0; copies and adaptations must keep it and name the authors. This reads your own copy, in one of
+two layouts:
 
 - the original release (Pure, 1K or 27K): ``log_standard_*.csv``, ``log_random_*.csv``, ``user_features_*.csv``,
-  ``video_features_basic_*.csv``, in the folder or its ``data`` folder. Every row was shown: exposure is 1, the outcome ``is_click``;
-- a folder with ``biased_clicks.parquet`` (user, item: clicks without impressions) and ``random_exposures.parquet`` (user, item, click).
+  ``video_features_basic_*.csv``, in the folder or its ``data`` folder. Every row was shown: exposure is 1, the outcome
+  ``is_click``;
+- a folder with ``biased_clicks.parquet`` (user, item: clicks without impressions) and ``random_exposures.parquet``
+  (user, item, click).
 
-``#random`` (or ``#test``) is the randomised part. Its users may have been chosen by their outcome: in the second layout each has at
-least one random click, so its click rate is not the population's.
+``#random`` (or ``#test``) is the randomised part. Its users may have been chosen by their outcome: in the second
+layout each has at least one random click, so its click rate is not the population's.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ ATTRIBUTION = (
 )
 LICENCE = f"CC BY-SA 4.0. {ATTRIBUTION}"
 PARTS = ("random", "test")
-_NOTE = "users of the random part each have at least one random click: compare models on it, do not read its rate as the population's"
+_NOTE = (
+    "users of the random part each have at least one random click: compare models on it, do not read its rate as the "
+    "population's"
+)
 
 
 def read(path: Path, part: str | None) -> RawLog:
@@ -41,7 +47,9 @@ def read(path: Path, part: str | None) -> RawLog:
     kind = "random" if part else "standard"
     bases = [base for base in (path, path / "data") if base.is_dir() and any(base.glob(f"log_{kind}*.csv"))]
     if not bases:
-        raise absent(path, "kuairand", f"log_{kind}_*.csv, or {'random_exposures' if part else 'biased_clicks'}.parquet")
+        raise absent(
+            path, "kuairand", f"log_{kind}_*.csv, or {'random_exposures' if part else 'biased_clicks'}.parquet"
+        )
     return _release(bases[0], kind, label)
 
 
