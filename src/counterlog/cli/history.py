@@ -46,7 +46,7 @@ def _show(batches: list[dict[str, Any]]) -> None:
     if not batches:
         print("The store has no batch yet.")
         return
-    table = Table("version", "batch", "rows", "created", "model", "log", "parents")
+    table = Table("version", "batch", "rows", "created (UTC)", "model", "log", "parents")
     table.columns[0].justify = table.columns[2].justify = "right"
     for column in table.columns:
         column.overflow = "fold"  # a batch's name is there to be copied, so it is never cut
@@ -58,7 +58,7 @@ def _show(batches: list[dict[str, Any]]) -> None:
             str(entry["version"]),
             entry["batch"],
             f"{entry['rows']:,}",
-            entry["created"][:19].replace("T", " ") + " UTC",
+            entry["created"][:16].replace("T", " "),
             (card["model"] or {}).get("name", ""),
             (card["log"] or {}).get("name", ""),
             ", ".join(entry["parents"]),

@@ -93,7 +93,7 @@ def open_table(folder: Path) -> Any:
 
 def create_table(folder: Path, schema: pa.Schema) -> None:
     """Make an empty table (version 0); that another process was quicker is no error."""
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
     settings = {
         FORMAT_KEY: FORMAT,
@@ -110,6 +110,8 @@ def create_table(folder: Path, schema: pa.Schema) -> None:
             description="Synthetic batches with their provenance cards, one commit each.",
             configuration=settings,
             raise_if_key_not_exists=False,
+            # With retries the slower of two creators would put its columns on top of the quicker one's, as version 1.
+            commit_properties=CommitProperties(max_commit_retries=0),
         )
     except Exception as error:
         if not has_log(folder):
