@@ -11,7 +11,7 @@ from counterlog.auditing.activity import ActivityThresholds, check_activity, che
 from counterlog.auditing.batch import read_batch
 from counterlog.auditing.copies import CopyThresholds
 from counterlog.auditing.correction import CorrectionThresholds, check_correction, corrected_mean
-from counterlog.auditing.exposed import Exposed, exposed_rows
+from counterlog.auditing.exposed import Exposed, exposed_rows, most_exposed
 from counterlog.auditing.finding import Finding
 from counterlog.auditing.likeness import LikenessThresholds, likeness
 from counterlog.auditing.overlap import CalibrationThresholds, OverlapThresholds, check_calibration, check_overlap
@@ -135,7 +135,7 @@ def _log_findings(
     findings = [
         check_what_was_shown(log, exposed),
         check_gini(shape, limits.popularity),
-        check_top_items(shape, limits.popularity),
+        check_top_items(shape, limits.popularity, most_exposed(log, exposed)),
         check_long_tail(shape, limits.popularity),
         check_activity(exposed, limits.activity, generator(seed, "audit", "activity")),
     ]

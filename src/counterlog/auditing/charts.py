@@ -10,7 +10,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 #: Colours that can be told apart by colour-blind readers, on white and on black (after Okabe and Ito).
-BLUE, ORANGE, GREY = "#3b8bc2", "#d97706", "#8a8f98"
+BLUE, ORANGE = "#3b8bc2", "#d97706"
 WIDTH, HEIGHT = 380, 240
 #: ``currentColor`` makes text and lines follow the page, in daylight and in the dark.
 _THEME: dict[str, Any] = {
@@ -30,8 +30,9 @@ _THEME: dict[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 12,
         "labelLimit": 120,
+        "titleLimit": 230,
     },
-    "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "top", "title": None},
+    "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "top", "labelFontSize": 12},
 }
 
 
@@ -88,29 +89,26 @@ def _own_ids(svg: str, name: str) -> str:
     return svg
 
 
-def lines(x: str, y: str, *, log: bool = False, diagonal: bool = False) -> Callable[[Any], Any]:
-    """Draws rows ``x, y, series`` as lines, on request with logarithmic axes or with the diagonal of the unit
-    square.
-    """
+def lines(x: str, y: str, *, log: bool = False) -> Callable[[Any], Any]:
+    """Draws rows ``x, y, series`` as lines, on request with logarithmic axes."""
 
     def draw(data: Any) -> Any:
         import altair as alt
 
-        kind = {"type": "log"} if log else {"nice": False} if diagonal else {}
+        scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False)
+        axis = alt.Axis(tickCount=6)
         base = alt.Chart(data).encode(
-            x=alt.X("x:Q", title=x, scale=alt.Scale(**kind)),
-            y=alt.Y("y:Q", title=y, scale=alt.Scale(**kind)),
-            color=alt.Color("series:N", scale=alt.Scale(range=[BLUE, ORANGE, GREY]), sort=None),
-            strokeDash=alt.StrokeDash(
-                "series:N", sort=None, legend=None, scale=alt.Scale(range=[[1, 0], [5, 3], [2, 2]])
-            ),
+            x=alt.X("x:Q", title=x, scale=scale, axis=axis),
+            y=alt.Y("y:Q", title=y, scale=scale, axis=axis),
+            color=alt.Color("series:N", title=None, scale=alt.Scale(range=[BLUE, ORANGE]), sort=None),
+            strokeDash=alt.StrokeDash("series:N", title=None, sort=None, scale=alt.Scale(range=[[1, 0], [5, 3]])),
         )
         return base.mark_line(strokeWidth=2).properties(width=WIDTH, height=HEIGHT)
 
     return draw
 
 
-def bars(x: str, y: str) -> Callable[[Any], Any]:
+def bars(x: str, y: str, *, legend: bool = True) -> Callable[[Any], Any]:
     """Draws rows ``x, y, series`` as bars side by side, in the order of the rows."""
 
     def draw(data: Any) -> Any:
@@ -123,7 +121,13 @@ def bars(x: str, y: str) -> Callable[[Any], Any]:
                 x=alt.X("x:N", title=x, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
                 xOffset=alt.XOffset("series:N", sort=None),
                 y=alt.Y("y:Q", title=y),
-                color=alt.Color("series:N", scale=alt.Scale(range=[BLUE, ORANGE]), sort=None),
+                color=alt.Color(
+                    "series:N",
+                    title=None,
+                    scale=alt.Scale(range=[BLUE, ORANGE]),
+                    sort=None,
+                    legend=alt.Legend() if legend else None,
+                ),
             )
             .properties(width=WIDTH, height=HEIGHT)
         )
@@ -131,7 +135,7 @@ def bars(x: str, y: str) -> Callable[[Any], Any]:
     return draw
 
 
-def intervals(x: str, y: str, *, ordered: bool = True) -> Callable[[Any], Any]:
+def intervals(x: str, y: str) -> Callable[[Any], Any]:
     """Draws rows ``x, y, low, high`` as dots with whiskers, in the order of the rows."""
 
     def draw(data: Any) -> Any:

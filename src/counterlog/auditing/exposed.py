@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from counterlog.logs.log import InteractionLog
 
@@ -77,6 +79,13 @@ def exposed_rows(log: InteractionLog) -> Exposed:
         n_users=len(log.users),
         n_items=len(log.items),
     )
+
+
+def most_exposed(log: InteractionLog, exposed: Exposed, most: int = 5) -> list[dict[str, Any]]:
+    """The items with most exposures: ``item`` as text and ``exposures``, ties in the order of the vocabulary."""
+    order = np.argsort(-exposed.by_item, kind="stable")[:most]
+    ids = log.items.ids.take(pa.array(order)).to_pylist()
+    return [{"item": str(i), "exposures": int(exposed.by_item[code])} for i, code in zip(ids, order, strict=True)]
 
 
 def by_user(rows: int, users: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,19 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = _shown
     environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["scalars"] = _scalars
+    environment.filters["tables"] = _tables
     return environment
+
+
+def _scalars(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The single numbers and short texts of a finding's details."""
+    return {k: v for k, v in details.items() if v is not None and not isinstance(v, list | dict)}
+
+
+def _tables(details: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The details that are lists of rows."""
+    return {k: v for k, v in details.items() if isinstance(v, list) and v and isinstance(v[0], dict)}
 
 
 def _shown(value: Any) -> str:

@@ -27,7 +27,7 @@ def plot_lorenz(counts: np.ndarray) -> Chart:
         "The further below the diagonal, the more of the exposure a few items have. Gini is twice the area between "
         "the lines.",
         rows,
-        lines("share of items, the least shown first", "share of exposures", diagonal=True),
+        lines("share of items, the least shown first", "share of exposures"),
     )
 
 
@@ -63,7 +63,7 @@ def plot_activity(counts: np.ndarray) -> Chart:
         "Each bar is twice as wide as the one before. A long right end means that a few users weigh much in every "
         "mean over events.",
         rows,
-        bars("exposures of a user", "users"),
+        bars("exposures of a user", "users", legend=False),
     )
 
 

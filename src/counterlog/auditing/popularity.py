@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -155,8 +157,12 @@ def check_gini(shape: Shape, thresholds: PopularityThresholds) -> Finding:
     )
 
 
-def check_top_items(shape: Shape, thresholds: PopularityThresholds) -> Finding:
-    """Share of exposures that the most exposed 1% of items (at least one) hold."""
+def check_top_items(
+    shape: Shape, thresholds: PopularityThresholds, most_exposed: Sequence[Mapping[str, Any]] = ()
+) -> Finding:
+    """Share of exposures that the most exposed 1% of items hold, at least one; ``most_exposed`` goes into the
+    details.
+    """
     counted = float(shape.counted[1])
     mean, sd = _chance_moments(shape, 1)
     ratio = counted / mean if mean > 0 else 1.0
@@ -177,8 +183,18 @@ def check_top_items(shape: Shape, thresholds: PopularityThresholds) -> Finding:
             f"{percent(counted)} of all exposures as counted; {percent(mean)} would be chance in a log of this size"
             f"{_interval_text(shape, estimate, interval)}."
         ),
-        advice=FINE if status == "PASS" else ADVICE,
-        details={"share_counted": counted, "share_by_chance": mean, "ratio": ratio, "top_items": top},
+        advice=FINE
+        if status == "PASS"
+        else "See whether these items were meant to be shown so much (campaigns, defaults, one item under test). A "
+        "policy "
+        "learnt from this log will show them again: simulate under exposure=uniform before training on it.",
+        details={
+            "share_counted": counted,
+            "share_by_chance": mean,
+            "ratio": ratio,
+            "top_items": top,
+            "most_exposed": list(most_exposed),
+        },
         sees=SEES,
         cannot_see=CANNOT_SEE,
     )

@@ -170,6 +170,7 @@ def grouped_means(
 ) -> list[dict[str, Any]]:
     """Mean of ``y`` a group with a 90% interval that treats users as clusters; groups without rows are left out."""
     n_users = int(users.max()) + 1 if len(users) else 1
+    lowest, highest = (float(y.min()), float(y.max())) if len(y) else (0.0, 0.0)
     found = []
     order = np.argsort(codes, kind="stable")
     edges = np.searchsorted(codes[order], np.arange(len(labels) + 1))
@@ -181,7 +182,8 @@ def grouped_means(
         sums = np.bincount(users[rows], weights=y[rows] - mean, minlength=n_users)
         clusters = int(np.count_nonzero(np.bincount(users[rows], minlength=n_users)))
         half = 1.645 * float(np.sqrt(sums @ sums * clusters / max(clusters - 1, 1))) / len(rows)
-        bounds = (mean - half, mean + half) if clusters > 1 else (None, None)
+        # A mean cannot leave the range of the outcomes, as a normal interval may.
+        bounds = (max(mean - half, lowest), min(mean + half, highest)) if clusters > 1 else (None, None)
         found.append({key: label, "rows": len(rows), "mean": mean, "low": bounds[0], "high": bounds[1]})
     return found
 
