@@ -72,9 +72,9 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
 
 def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
     """The chosen events, their outcomes, log-likelihoods and replicated outcomes; fills ``posterior`` from the same draws."""
-    from counterlog.query.interventions import Intervention
-    from counterlog.query.population import log_rows, pieces
-    from counterlog.query.worlds import run
+    from counterlog.model.interventions import Intervention
+    from counterlog.inference.population import log_rows, pieces
+    from counterlog.model.worlds import run
 
     cells = fit.cells
     known = np.flatnonzero(cells.known)

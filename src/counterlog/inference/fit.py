@@ -106,6 +106,12 @@ class Fit:
 
         return save_fit(self, Path(path), force)
 
+    def to_arviz(self, draws: int = 200, rng: int = 0) -> Any:
+        """Posterior, posterior predictive, observed data and log-likelihood for ArviZ: see `counterlog.inference.to_arviz`."""
+        from counterlog.inference.arviz_export import to_arviz
+
+        return to_arviz(self, draws, rng)
+
     def _repr_html_(self) -> str:
         from counterlog.inference.display import html
 

@@ -40,14 +40,25 @@ def pick(table: Tensor, index: Tensor) -> Tensor:
     return table.index_select(0, index)
 
 
+def pairwise(left: Tensor, right: Tensor, user: Tensor, item: Tensor) -> Tensor:
+    """Inner products of the rows ``left[user]`` and ``right[item]``, shape ``[n]``.
+
+    Where the opportunities fill a good part of the grid one matrix product is made for all cells; else rows are gathered. Both
+    give the same numbers up to rounding.
+    """
+    if 4 * len(user) >= left.shape[0] * right.shape[0]:
+        return pick((left @ right.T).reshape(-1), user * right.shape[0] + item)
+    return torch.linalg.vecdot(pick(left, user), pick(right, item))
+
+
 def affinity(preference: Tensor, attribute: Tensor, user: Tensor, item: Tensor) -> Tensor:
     """Inner product of the user's preference and the item's attribute for each opportunity, shape ``[n]``."""
-    return torch.linalg.vecdot(pick(preference, user), pick(attribute, item))
+    return pairwise(preference, attribute, user, item)
 
 
 def crossed(user_features: Tensor, item_features: Tensor, weights: Tensor, user: Tensor, item: Tensor) -> Tensor:
     """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``; ``weights`` is ``[p, q]``."""
-    return torch.linalg.vecdot(pick(user_features @ weights, user), pick(item_features, item))
+    return pairwise(user_features @ weights, item_features, user, item)
 
 
 class OrdinalRating(dist.TorchDistribution):
@@ -99,7 +110,7 @@ class OrdinalRating(dist.TorchDistribution):
     @property
     def variance(self) -> Tensor:
         """Variance of the level index."""
-        index = torch.arange(self.n_levels, dtype=self.affinity.dtype)
+        index = torch.arange(self.n_levels, dtype=self.affinity.dtype, device=self.affinity.device)
         return (self.probs * (index - self.mean[..., None]) ** 2).sum(-1)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> OrdinalRating:
@@ -108,13 +119,13 @@ class OrdinalRating(dist.TorchDistribution):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """All levels along a new first dimension, ``[K, 1, ...]`` or expanded to the batch shape."""
-        levels = torch.arange(self.n_levels).reshape((-1,) + (1,) * len(self.batch_shape))
+        levels = torch.arange(self.n_levels, device=self.affinity.device).reshape((-1,) + (1,) * len(self.batch_shape))
         return levels.expand((-1, *self.batch_shape)) if expand else levels
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:  # noqa: B008
         """Draw levels (int64): the number of cut-points below a logistic draw."""
         with torch.no_grad():
-            u = torch.rand(self._extended_shape(sample_shape), dtype=self.affinity.dtype)
+            u = torch.rand(self._extended_shape(sample_shape), dtype=self.affinity.dtype, device=self.affinity.device)
             return (u[..., None] > self.cumulative).sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -162,7 +173,7 @@ class Positions(dist.TorchDistribution):
     @property
     def mean(self) -> Tensor:
         """Expected rank."""
-        return (self.probs * torch.arange(1, self.logits.shape[-1] + 1)).sum(-1)
+        return (self.probs * torch.arange(1, self.logits.shape[-1] + 1, device=self.logits.device)).sum(-1)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Positions:
         """The same distribution over a larger batch."""

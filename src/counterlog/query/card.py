@@ -10,7 +10,7 @@ import networkx as nx
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
-    from counterlog.query.interventions import Intervention
+    from counterlog.model.interventions import Intervention
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError, unknown_name
 from counterlog.query import intervals
 from counterlog.query.card import Card, card
-from counterlog.query.interventions import Intervention
+from counterlog.model.interventions import Intervention
 from counterlog.query.naive import naive_answer
 from counterlog.query.overlap import overlap
-from counterlog.query.population import Piece, Population, frame, pieces, population
-from counterlog.query.worlds import run
+from counterlog.inference.population import Piece, Population, frame, pieces, population
+from counterlog.model.worlds import run
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit

@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
-    from counterlog.query.interventions import Intervention
+    from counterlog.model.interventions import Intervention
 
 
 def naive_answer(

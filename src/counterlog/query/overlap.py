@@ -9,9 +9,9 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.inference.elbo import Assign
-from counterlog.query.interventions import Intervention
-from counterlog.query.population import Piece, Population, pieces
-from counterlog.query.worlds import run
+from counterlog.model.interventions import Intervention
+from counterlog.inference.population import Piece, Population, pieces
+from counterlog.model.worlds import run
 
 if TYPE_CHECKING:
     from counterlog.inference import Draw, Fit

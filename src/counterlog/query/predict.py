@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError
-from counterlog.query.interventions import Intervention
+from counterlog.model.interventions import Intervention
 from counterlog.query.overlap import propensity
-from counterlog.query.population import Population, pieces
-from counterlog.query.worlds import run
+from counterlog.inference.population import Population, pieces
+from counterlog.model.worlds import run
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit

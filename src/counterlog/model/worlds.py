@@ -14,8 +14,8 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from counterlog.errors import InputError, RefusedError
-from counterlog.query.interventions import Intervention
-from counterlog.query.policies import probabilities
+from counterlog.model.interventions import Intervention
+from counterlog.model.policies import probabilities
 
 if TYPE_CHECKING:
     from counterlog.model import SCM, View
