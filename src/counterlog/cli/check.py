@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from counterlog.cli import log_options as options
-from counterlog.cli.output import Json, print_json, say
+from counterlog.cli.output import Json, Seed, print_json, say
 
 
 def command(
@@ -22,6 +22,7 @@ def command(
     users: options.Users = None,
     items: options.Items = None,
     roles: options.RolesFile = None,
+    seed: Seed = 0,  # nothing here is random; every command takes it
     as_json: Json = False,
 ) -> None:
     """Every problem of a log at once, with the number of rows, examples and the cure.

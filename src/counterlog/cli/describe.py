@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from counterlog.cli import log_options as options
-from counterlog.cli.output import Force, Json, guard_output, print_json, say
+from counterlog.cli.output import Force, Json, Seed, guard_output, print_json, say
 from counterlog.errors import InputError
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A page or picture too: .html, .png or .svg.")]
@@ -30,6 +30,7 @@ def command(
     roles: options.RolesFile = None,
     out: Out = None,
     force: Force = False,
+    seed: Seed = 0,  # nothing here is random; every command takes it
     as_json: Json = False,
 ) -> None:
     """The empirical distributions of a log: activity, popularity, exposure, outcome, time, contexts.
