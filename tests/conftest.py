@@ -40,20 +40,15 @@ class Run:
         return json.loads(self.stderr.strip().splitlines()[-1])["error"]
 
 
-def need_shared(reason: str = "") -> Path:
-    """The folder ../shared; a test that needs it is skipped without it, and fails where CI promises it."""
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder ../shared with data sets and cases: skipped without it, but a failure where CI promises it."""
     if not SHARED.is_dir():
-        message = f"needs the data in {SHARED} {reason}".strip()
+        message = f"needs the data in {SHARED}"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder ../shared with data sets and cases."""
-    return need_shared()
 
 
 @pytest.fixture(scope="session")

@@ -98,10 +98,9 @@ def _usage(error: Any) -> tuple[str, str, int]:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         return "help", error.format_message(), 2
-    if context is None:
-        return "usage", error.format_message(), 2
-    cure = f"`{context.command_path} --help` explains the options."
-    if hasattr(error, "option_name") and hasattr(error, "possibilities"):
+    # Options without their value are refused before there is a context.
+    cure = f"`{context.command_path if context else 'counterlog COMMAND'} --help` explains the options."
+    if context is not None and hasattr(error, "option_name") and hasattr(error, "possibilities"):
         known = [name for p in context.command.get_params(context) for name in p.opts if name.startswith("--")]
         return "usage", str(errors.unknown_name("option", error.option_name, known, cure)), 2
     text = " ".join(error.format_message().split())

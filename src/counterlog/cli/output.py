@@ -114,14 +114,12 @@ def parse_set(settings: Sequence[str]) -> dict[str, Any]:
         if name in found:
             raise InputError(f"--set {name} is given twice ({found[name]!r} and {text!r}); give it once")
         try:
-            found[name] = json.loads(text, parse_constant=_refuse_constant)
-        except ValueError:
+            found[name] = json.loads(text)
+        except json.JSONDecodeError:
             found[name] = {"True": True, "False": False, "None": None}.get(text, text)
+        if isinstance(found[name], float) and not math.isfinite(found[name]):
+            raise InputError(f"--set {setting!r}: give a finite number")
     return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise InputError(f"--set cannot take {name}; give a finite number")
 
 
 def guard_output(path: str | os.PathLike[str], *, force: bool = False, marker: str | None = None) -> bool:
