@@ -18,14 +18,13 @@ class ActivityThresholds:
 
     The effective number of users is (sum n)^2 / sum n^2 for n exposures a user: a mean over events is about as sure as
     one over that many equally busy users. Lognormal activity, as recommenders usually have it, leaves 37% of the users
-    at a log-sd of 1 and 10% at 1.5; below 5% a few users dominate. One user with half of all events, or an effective
-    number below 5, is no population.
+    at a log-sd of 1 and 10% at 1.5; below 5% a few users dominate, and below 1% one robot may be most of the log.
+    Fewer than 5 effective users are no population, but in a small log they may be chance.
     """
 
     review_effective_share: float = 0.05
     fail_effective_share: float = 0.01
-    fail_effective_users: float = 5.0
-    enough_users: int = 20
+    review_effective_users: float = 5.0
 
 
 def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.random.Generator) -> Finding:
@@ -34,13 +33,11 @@ def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.ran
     users = len(counts)
     effective = float(counts.sum() ** 2 / (counts @ counts)) if users else 0.0
     share = effective / users if users else 0.0
+    few = effective < thresholds.review_effective_users
     status: Status = "PASS"
-    if users >= thresholds.enough_users:
-        if share < thresholds.fail_effective_share or effective < thresholds.fail_effective_users:
-            status = "FAIL"
-        elif share < thresholds.review_effective_share:
-            status = "REVIEW"
-    elif users < MIN_USERS:
+    if share < thresholds.fail_effective_share or (few and share < thresholds.review_effective_share):
+        status = "FAIL"
+    elif share < thresholds.review_effective_share or few:
         status = "REVIEW"
     interval = None
     if users >= MIN_USERS:
@@ -48,9 +45,7 @@ def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.ran
         weights = _activity_replicates(counts, rng)
         _, interval = corrected(effective, weights)
     busiest = np.sort(counts)[::-1][: max(1, users // 100)].sum() / counts.sum() if users else 0.0
-    few = (
-        f"Only {users:,} users have exposures" if users < thresholds.enough_users else f"{users:,} users have exposures"
-    )
+    who = f"{'Only ' * (users < MIN_USERS)}{users:,} user{'s have' if users != 1 else ' has'} exposures"
     method = (
         f", 90% interval {number(interval[0])} to {number(interval[1])} by a bootstrap of users" if interval else ""
     )
@@ -61,7 +56,7 @@ def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.ran
         value=effective,
         interval=interval,
         message=(
-            f"{few}; they weigh in a mean over events like {number(effective)} equally busy ones{method}, and the "
+            f"{who}; they weigh in a mean over events like {number(effective)} equally busy ones{method}, and the "
             "busiest "
             f"{'1%' if users >= 100 else 'one'} account for {percent(float(busiest))} of the exposures."
         ),

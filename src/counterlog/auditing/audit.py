@@ -11,9 +11,10 @@ from counterlog.auditing.activity import ActivityThresholds, check_activity, che
 from counterlog.auditing.batch import read_batch
 from counterlog.auditing.copies import CopyThresholds
 from counterlog.auditing.correction import CorrectionThresholds, check_correction, corrected_mean
+from counterlog.auditing.distance import LikenessThresholds
 from counterlog.auditing.exposed import Exposed, exposed_rows, most_exposed
 from counterlog.auditing.finding import Finding
-from counterlog.auditing.likeness import LikenessThresholds, likeness
+from counterlog.auditing.likeness import likeness
 from counterlog.auditing.overlap import CalibrationThresholds, OverlapThresholds, check_calibration, check_overlap
 from counterlog.auditing.pictures import log_pictures
 from counterlog.auditing.popularity import (

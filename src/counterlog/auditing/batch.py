@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,8 @@ class Batch:
         int64 ``[exposed rows]``: codes in the real log's vocabularies, -1 for ids that it does not know.
     outcome
         float64 ``[exposed rows]``, or None.
-    per_user
-        int64 ``[synthetic users]``: exposures of each synthetic user, known to the real log or not.
+    own_users
+        int64 ``[exposed rows]``: the users numbered from 0 as they occur here, known to the real log or not.
     card
         Where it came from; empty if nothing is known.
     """
@@ -40,8 +41,13 @@ class Batch:
     users: np.ndarray
     items: np.ndarray
     outcome: np.ndarray | None
-    per_user: np.ndarray
+    own_users: np.ndarray
     card: Mapping[str, Any]
+
+    @cached_property
+    def per_user(self) -> np.ndarray:
+        """int64 ``[synthetic users]``: exposures of each synthetic user."""
+        return np.bincount(self.own_users)
 
     @property
     def intervened(self) -> bool:
@@ -118,9 +124,15 @@ def read_batch(synthetic: Any, log: InteractionLog) -> Batch:
         users=log.users.codes(kept[roles.user], missing="declare"),
         items=log.items.codes(kept[roles.item], missing="declare"),
         outcome=outcome,
-        per_user=pc.value_counts(kept[roles.user]).field("counts").to_numpy(zero_copy_only=False),
+        own_users=_numbered(kept[roles.user]),
         card=card,
     )
+
+
+def _numbered(column: pa.ChunkedArray) -> np.ndarray:
+    encoded = column.combine_chunks().dictionary_encode() if not pa.types.is_dictionary(column.type) else None
+    codes = (column.combine_chunks() if encoded is None else encoded).indices
+    return codes.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _numbers(table: pa.Table, column: str) -> pa.ChunkedArray:

@@ -6,51 +6,22 @@ number that is taken over events. There such differences are told, not held agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
-from scipy import sparse, stats
+from scipy import stats
 
 from counterlog.auditing.batch import Batch
 from counterlog.auditing.charts import Chart
 from counterlog.auditing.copies import CopyThresholds, check_copies
+from counterlog.auditing.distance import LikenessThresholds, distance_finding
 from counterlog.auditing.exposed import Exposed
 from counterlog.auditing.finding import Finding, Status, number, percent
 from counterlog.auditing.itemwise import check_outcome_by_item
 from counterlog.auditing.pictures import plot_two
-from counterlog.auditing.resample import MIN_USERS, corrected, replicate, user_sums
+from counterlog.auditing.resample import user_sums
 from counterlog.logs.log import InteractionLog
 
-
-@dataclass(frozen=True)
-class LikenessThresholds:
-    """When a difference between real and synthetic rows is worth a word.
-
-    Distances are total variations (the share of rows that would have to change), as the part beyond what two samples
-    of these sizes show by chance: at a twentieth a histogram looks different, at a quarter it is another one.
-    ``quantile`` of the chance distribution must be passed as well. ``review_activity`` is a Kolmogorov distance
-    between numbers of rows a user over their mean. ``review_unseen``: synthetic rows of items that the log does not
-    know; some are meant where items are cold. ``review_order``: the least correlation of item means, as a part of what
-    two samples of these sizes would show.
-    """
-
-    review_excess: float = 0.05
-    fail_excess: float = 0.25
-    quantile: float = 0.998
-    review_activity: float = 0.2
-    review_unseen: float = 0.0
-    fail_unseen: float = 0.5
-    review_order: float = 0.5
-    fail_order: float = 0.0
-
-
 OUTCOME_CHECKS = ("likeness_outcome", "likeness_copies", "likeness_outcome_by_item")
-MEANT = "The batch was made under an intervention, so such a difference is meant and no fault; compare the outcome "
-"given the item instead."
-TUNE = (
-    "Look at the fit (converged? right outcome family?) before training on these rows, or generate from another model."
-)
 
 
 def likeness(
@@ -75,7 +46,7 @@ def likeness(
         findings.append(finding)
         charts.append(chart)
     finding, chart = check_popularity(exposed, batch, limits, rng)
-    findings += [finding, check_activity_shape(exposed, batch, limits)]
+    findings += [finding, check_activity_shape(exposed, batch, limits, rng)]
     charts.append(chart)
     if exposed.outcome is not None and batch.outcome is not None:
         findings.append(check_copies(exposed, batch, copy_limits, rng))
@@ -157,18 +128,15 @@ def check_outcome(
     real = known[keep]
     edges, labels = _cells(log.roles.outcome_kind, real)
     real_codes, made_codes = (np.clip(np.searchsorted(edges, v, side="left"), 0, len(labels) - 1) for v in (real, made))
-    sums = user_sums(real_codes, exposed.users[keep], None, (len(labels), exposed.n_users))
-    counts = np.bincount(made_codes, minlength=len(labels)).astype(float)
-    finding = _distance(
+    finding = distance_finding(
         "likeness_outcome",
         f"outcome {log.roles.outcome}",
-        sums,
-        counts,
+        user_sums(real_codes, exposed.users[keep], None, (len(labels), exposed.n_users)),
+        user_sums(made_codes, batch.own_users[np.isfinite(drawn)], None, (len(labels), len(batch.per_user))),
         batch,
         limits,
         rng,
-        exposed.active_users,
-        {"mean_real": float(real.mean()), "mean_synthetic": float(made.mean()) if len(made) else None},
+        {"mean_real": float(real.mean()), "mean_synthetic": float(made.mean())},
         "Outcomes that are too high, too low or too alike.",
         "Whether the right user has the right outcome.",
     )
@@ -177,8 +145,8 @@ def check_outcome(
         "Outcomes, real and synthetic",
         "Shares of the exposed rows with each outcome.",
         labels,
-        np.bincount(real_codes, minlength=len(labels)) / max(len(real), 1),
-        counts / max(counts.sum(), 1),
+        np.bincount(real_codes, minlength=len(labels)) / len(real),
+        np.bincount(made_codes, minlength=len(labels)) / len(made),
         str(log.roles.outcome),
     )
     return finding, chart
@@ -188,19 +156,17 @@ def check_popularity(
     exposed: Exposed, batch: Batch, limits: LikenessThresholds, rng: np.random.Generator
 ) -> tuple[Finding, Chart]:
     """Total variation between the exposures of the items, beyond chance."""
-    sums = user_sums(exposed.items, exposed.users, None, (exposed.n_items, exposed.n_users))
-    made = np.bincount(batch.items[batch.items >= 0], minlength=exposed.n_items).astype(float)
-    real = exposed.by_item
+    known = batch.items >= 0
+    real, made = exposed.by_item, np.bincount(batch.items[known], minlength=exposed.n_items)
     rank = stats.spearmanr(real, made).statistic if np.ptp(real) and np.ptp(made) else None
-    finding = _distance(
+    finding = distance_finding(
         "likeness_popularity",
         "item popularity",
-        sums,
-        made,
+        user_sums(exposed.items, exposed.users, None, (exposed.n_items, exposed.n_users)),
+        user_sums(batch.items[known], batch.own_users[known], None, (exposed.n_items, len(batch.per_user))),
         batch,
         limits,
         rng,
-        exposed.active_users,
         {"rank_correlation": rank},
         "Items that are shown too often or too seldom.",
         "Who saw them.",
@@ -219,15 +185,15 @@ def check_popularity(
     return finding, chart
 
 
-def check_activity_shape(exposed: Exposed, batch: Batch, limits: LikenessThresholds) -> Finding:
-    """Kolmogorov distance between numbers of exposures a user, each over its mean."""
-    real = exposed.by_user[exposed.by_user > 0]
-    made = batch.per_user
-    a, b = np.sort(real / real.mean()), np.sort(made / made.mean())
-    grid = np.concatenate([a, b])
-    distance = float(
-        np.max(np.abs(np.searchsorted(a, grid, "right") / len(a) - np.searchsorted(b, grid, "right") / len(b)))
-    )
+def check_activity_shape(
+    exposed: Exposed, batch: Batch, limits: LikenessThresholds, rng: np.random.Generator
+) -> Finding:
+    """Kolmogorov distance between numbers of exposures a user, after the richer log was thinned to the other's mean."""
+    real, made = exposed.by_user[exposed.by_user > 0], batch.per_user
+    a, b = _same_mean(real, made, rng)
+    grid = np.unique(np.concatenate([a, b]))
+    at_a, at_b = (np.searchsorted(np.sort(v), grid, "right") / len(v) for v in (a, b))
+    distance = float(np.abs(at_a - at_b).max())
     chance = float(stats.kstwobign.isf(1 - limits.quantile) * np.sqrt(1 / len(a) + 1 / len(b)))
     by_hand = batch.set_by_hand.get("per_user") is not None
     beyond = distance > max(chance, limits.review_activity)
@@ -239,9 +205,10 @@ def check_activity_shape(exposed: Exposed, batch: Batch, limits: LikenessThresho
         value=distance,
         interval=None,
         message=(
-            f"Numbers of exposures a user, over their mean, differ by a Kolmogorov distance of {number(distance)} "
-            f"between {len(a):,} real and "
-            f"{len(b):,} synthetic users; {number(min(chance, 1))} is the {limits.quantile:.1%} quantile of chance."
+            "Numbers of exposures a user, thinned to the same mean, differ by a Kolmogorov distance of "
+            f"{number(distance)} "
+            f"between {len(real):,} real and {len(made):,} synthetic users; {number(min(chance, 1))} is the "
+            f"{limits.quantile:.1%} quantile of chance."
         ),
         advice=(
             "The rows a user were set by hand or by the intervention, so a difference is meant."
@@ -257,70 +224,22 @@ def check_activity_shape(exposed: Exposed, batch: Batch, limits: LikenessThresho
     )
 
 
-def _distance(
-    name: str, what: str, sums: sparse.csr_array, made: np.ndarray, batch: Batch, limits: LikenessThresholds,
-    rng: np.random.Generator, users: int, details: dict[str, object], sees: str, cannot_see: str,
-) -> Finding:  # fmt: skip
-    """A finding on the total variation between real counts (``sums`` over users) and synthetic ones.
+def _same_mean(real: np.ndarray, made: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both counts with about one mean over users that have any: rows of the richer log are dropped at random.
 
-    The chance distribution comes from the distance of bootstrap samples of the real log to the log itself, widened
-    from one sample's noise to that of two of these sizes.
+    Users without a row are not seen in a log, so the share to keep is found by bisection.
     """
-    real = np.asarray(sums.sum(axis=1), dtype=float).ravel()
-    target, other = _shares(real[:, None]), _shares(made[:, None])
-    distance = float(0.5 * np.abs(target - other).sum())
-    chance, bound, interval, value = 0.0, 0.0, None, distance
-    if users >= MIN_USERS:
-
-        def both(block: np.ndarray) -> np.ndarray:
-            shares = _shares(block.astype(float))
-            return 0.5 * np.stack([np.abs(shares - target).sum(axis=0), np.abs(shares - other).sum(axis=0)], axis=1)
-
-        values = replicate(sums, both, rng)
-        widen = np.sqrt(1 + real.sum() / max(made.sum(), 1))
-        chance = float(min(values[:, 0].mean() * widen, 1))
-        # Beyond the largest of 200 draws: the quantile of a normal, which a sum of many absolute values nearly is.
-        bound = chance + float(stats.norm.ppf(limits.quantile) * values[:, 0].std() * widen)
-        value, interval = corrected(distance, values[:, 1])
-        value = max(value, 0.0)
-        interval = None if interval is None else (max(interval[0], 0.0), max(interval[1], 0.0))
-    excess = (distance - chance) / (1 - chance) if chance < 1 else 0.0
-    beyond = distance > bound and excess >= limits.review_excess
-    status: Status = "PASS"
-    if beyond and not batch.intervened:
-        status = "FAIL" if excess >= limits.fail_excess else "REVIEW"
-    told = (
-        f"without counting noise {number(value)}, 90% interval {number(interval[0])} to {number(interval[1])}: "
-        "bootstrap of real users; "
-        f"two samples of these sizes would differ by {number(chance)}"
-        if interval
-        else f"no interval: {users} real users are too few"
-    )
-    meant = MEANT if batch.intervened else "No evidence against likeness here; nothing to do for this point."
-    return Finding(
-        name=name,
-        quantity="total variation, without counting noise",
-        status=status,
-        value=value,
-        interval=interval,
-        message=f"Real and synthetic rows differ in {what} by a total variation of {number(distance)} as counted "
-        f"({told}).",
-        advice=meant if status == "PASS" else TUNE,
-        details={
-            "distance_counted": distance,
-            "by_chance": chance,
-            "excess": excess,
-            "meant_to_differ": batch.intervened,
-            **details,
-        },
-        sees=sees,
-        cannot_see=cannot_see,
-    )
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    total = counts.sum(axis=0)
-    return counts / np.where(total > 0, total, 1)
+    if real.mean() < made.mean():
+        b, a = _same_mean(made, real, rng)
+        return a, b
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        keep = (low + high) / 2
+        mean = keep * real.sum() / max(float(np.sum(1 - (1 - keep) ** real)), 1e-12)
+        low, high = (keep, high) if mean < made.mean() else (low, keep)
+    thinned = rng.binomial(real, high)
+    thinned = thinned[thinned > 0]
+    return (thinned if len(thinned) else real), made
 
 
 def _cells(kind: str | None, real: np.ndarray, most: int = 20) -> tuple[np.ndarray, list[str]]:

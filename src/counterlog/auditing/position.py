@@ -18,19 +18,21 @@ class PositionThresholds:
 
     ``alpha`` keeps false alarms to 1 in 200. ``review_change`` and ``fail_change`` are relative to the mean outcome,
     from the first to the 95th percentile position: 10% is below what users' attention usually makes of ten positions,
-    a half is plain position bias.
+    a half is plain position bias. FAIL asks for ten times the evidence.
     """
 
     alpha: float = 0.005
+    fail_alpha: float = 0.0005
     review_change: float = 0.1
     fail_change: float = 0.5
 
 
 @dataclass(frozen=True)
 class SelectionThresholds:
-    """When outcomes that move with popularity are worth a word: the change from the least to the most shown item, in
-    standard
-    deviations of the outcome; a fifth is what Cohen calls small. ``alpha`` keeps false alarms to 1 in 200.
+    """When outcomes that move with popularity are worth a word.
+
+    The change from the least to the most shown item is in standard deviations of the outcome; a fifth is what Cohen
+    calls small. ``alpha`` keeps false alarms to 1 in 200.
     """
 
     alpha: float = 0.005
@@ -49,7 +51,8 @@ def check_position(exposed: Exposed, thresholds: PositionThresholds) -> Finding:
     p = two_sided(slope, error, freedom)
     status: Status = "PASS"
     if p < thresholds.alpha and relative >= thresholds.review_change:
-        status = "FAIL" if relative >= thresholds.fail_change else "REVIEW"
+        sure = p < thresholds.fail_alpha and relative >= thresholds.fail_change
+        status = "FAIL" if sure else "REVIEW"
     bounds = trend_interval(slope, error, freedom)
     interval = None if bounds is None else (bounds[0] * reach, bounds[1] * reach)
     last = float(np.exp(logs.min() + reach)) if len(logs) else 0.0
