@@ -147,7 +147,7 @@ def test_memory_is_bounded_by_the_block(store: Store) -> None:
 
     def chunks():
         nonlocal peak
-        for _ in range(150):
+        for _ in range(300):
             peak = max(peak, pa.total_allocated_bytes() - start)
             yield pa.RecordBatch.from_arrays([pa.concat_arrays([c]) for c in base.columns], schema=base.schema)
 
@@ -156,8 +156,8 @@ def test_memory_is_bounded_by_the_block(store: Store) -> None:
     start = pa.total_allocated_bytes()
     for _chunk in store.scan():
         peak = max(peak, pa.total_allocated_bytes() - start)
-    assert store.count() == 3_000_000
-    assert peak < 6 * (BLOCK / 20_000) * one < 0.4 * 150 * one
+    assert store.count() == 6_000_000
+    assert peak < 8 * (BLOCK / 20_000) * one < 0.2 * 300 * one
 
 
 @pytest.mark.parametrize("name", ["a b", "c#d", "q?x", "é", "100%", "a+b[1]*", "-x"])

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from counterlog.errors import StoreError
@@ -141,6 +143,51 @@ def test_a_card_copy_that_fails_does_not_fail_the_batch(
     assert not (tmp_path / "store" / "card.json").exists()
     open_store(tmp_path / "store")
     assert json.loads((tmp_path / "store" / "card.json").read_text())["batch"] == batch
+
+
+def _meanwhile(batch: str, seed: int, other: Callable[[], object]) -> Iterator[pa.RecordBatch]:
+    """Rows in whose midst somebody else does something to the store."""
+    rows = list(rows_of(batch, seed))
+    yield rows[0]
+    other()
+    yield from rows[1:]
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["new store", "old store"])
+def test_another_writer_in_the_midst_of_ours(tmp_path: Path, filled: bool) -> None:
+    path = str(tmp_path / "store")
+    if filled:
+        append(path, 0)
+    mine, same = card_of(1), card_of(2)
+    store = open_store(path, create=True)
+    chunks = _meanwhile(mine["batch"], 1, lambda: append(path, 3))
+    assert store.append(chunks, SCHEMA, mine) == 2 + filled
+    # The same batch, quicker: one of the two stays, and both writers learn its version.
+    chunks = _meanwhile(same["batch"], 2, lambda: append(path, 2))
+    assert store.append(chunks, SCHEMA, same) == 3 + filled
+    assert len(store.history()) == len(list(store.path.glob("*.parquet"))) == 3 + filled
+    assert all(entry["ok"] for entry in store.verify())
+
+
+def test_the_same_name_with_other_data_in_the_midst_of_ours(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store", create=True)
+    card = card_of(1)
+    chunks = _meanwhile(card["batch"], 2, lambda: append(str(store.path), 1))
+    with pytest.raises(StoreError, match="with other data"):
+        store.append(chunks, SCHEMA, card)
+    assert len(store.history()) == len(list(store.path.glob("*.parquet"))) == 1
+    assert store.verify()[0]["ok"]
+
+
+def test_a_store_with_other_columns_made_in_the_midst_of_ours(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store", create=True)
+    card, other = card_of(1), card_of(2)
+    table = pa.Table.from_batches(rows_of(other["batch"], 2)).drop_columns(["rung"])
+    chunks = _meanwhile(card["batch"], 1, lambda: store.append(table.to_batches(), table.schema, other))
+    with pytest.raises(StoreError, match="not in the store: rung"):
+        store.append(chunks, SCHEMA, card)
+    assert store.read().combine_chunks().equals(table.combine_chunks())
+    assert len(list(store.path.glob("*.parquet"))) == 1
 
 
 def test_conflicts_without_end_become_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from counterlog.errors import StoreError
 
 #: Rows in a block. Fixed, because Parquet row groups and the data hash are cut here: another number gives other bytes.
-BLOCK = 131_072
+BLOCK = 125_000
 
 #: Text columns that hold one value for most of a batch; they travel as dictionaries.
 CONSTANT_TEXT = frozenset({"source", "rung", "batch"})

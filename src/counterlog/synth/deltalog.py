@@ -91,8 +91,8 @@ def open_table(folder: Path) -> Any:
     return table
 
 
-def create_table(folder: Path, schema: pa.Schema) -> None:
-    """Make an empty table (version 0); that another process was quicker is no error."""
+def create_table(folder: Path, schema: pa.Schema) -> Any:
+    """Make an empty table (version 0) and open it; that another process was quicker is no error."""
     from deltalake import CommitProperties, DeltaTable
 
     settings = {
@@ -116,6 +116,7 @@ def create_table(folder: Path, schema: pa.Schema) -> None:
     except Exception as error:
         if not has_log(folder):
             raise failure(f"cannot make a store in {folder}", error) from error
+    return open_table(folder)
 
 
 def table_schema(table: Any) -> pa.Schema:
@@ -158,11 +159,16 @@ def _read_commit(path: Path) -> Commit | None:
     return Commit(int(path.stem), info["counterlogBatch"], file, int(info["counterlogRows"]), info["userMetadata"])
 
 
-def commit_file(folder: Path, file: str, batch: str, rows: int, card: str) -> Commit:
+def holds(table: Any, batch: str) -> bool:
+    """Whether the batch was committed, as far as this opened table knows."""
+    return table.transaction_version(batch) is not None
+
+
+def commit_file(folder: Path, table: Any, file: str, batch: str, rows: int, card: str) -> Commit:
     """Make a data file visible with its card in one atomic commit, and wait until the commit is on the disk.
 
-    A batch has one commit at most: if another writer committed the same name first, its commit is returned and
-    ``file`` stays invisible.
+    ``table`` is the folder's table as it was opened, however long ago. A batch has one commit at most: if another
+    writer committed the same name first, its commit is returned and ``file`` stays invisible.
 
     Raises
     ------
@@ -183,8 +189,7 @@ def commit_file(folder: Path, file: str, batch: str, rows: int, card: str) -> Co
     # A checkpoint that fails after the commit would look like a failed commit: made apart, below.
     hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
     for attempt in range(_TRIES):
-        table = open_table(folder)
-        if table.transaction_version(batch) is not None:
+        if holds(table, batch):
             break
         try:
             table.create_write_transaction(
@@ -202,6 +207,7 @@ def commit_file(folder: Path, file: str, batch: str, rows: int, card: str) -> Co
             if not _is_conflict(error) or attempt == _TRIES - 1:
                 raise failure(f"cannot commit batch {batch} to {folder}", error) from error
             time.sleep(random.SystemRandom().uniform(0, min(1.0, 0.01 * 2**attempt)))
+            table = open_table(folder)
     done = find(folder, batch)
     if done is None:
         raise StoreError(f"batch {batch} was committed to {folder} but its commit is gone; the log was changed by hand")

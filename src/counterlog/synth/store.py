@@ -36,7 +36,7 @@ def open_store(path: str | os.PathLike[str], create: bool = False) -> Store:
     folder = deltalog.usable(Path(path))
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a store; give a folder")
-    if not _is_store(folder) and not create:
+    if _table(folder) is None and not create:
         if folder.exists():
             raise StoreError(f"{folder} is empty, not a store yet; `counterlog simulate ... --out {folder}` fills it")
         raise StoreError(f"there is no store at {folder}; `counterlog simulate ... --out {folder}` makes one")
@@ -46,24 +46,22 @@ def open_store(path: str | os.PathLike[str], create: bool = False) -> Store:
     return store
 
 
-def _is_store(folder: Path) -> bool:
-    """False for a missing folder and for one in which no batch was ever finished; raises for what is not ours."""
+def _table(folder: Path) -> Any | None:
+    """The table; None for a missing folder and one in which no batch was ever finished. What is not ours raises."""
     if not folder.exists():
-        return False
+        return None
     try:
-        if deltalog.has_log(folder):
-            deltalog.open_table(folder)
-            return True
-        foreign = [name for name in os.listdir(folder) if not _left_behind(name)]
-        if foreign and deltalog.has_log(folder):  # another process made the store between the two looks
-            return True
+        foreign = [] if deltalog.has_log(folder) else [name for name in os.listdir(folder) if not _left_behind(name)]
+        ready = deltalog.has_log(folder)  # asked last: another process may have made the store meanwhile
     except OSError as error:
         raise deltalog.failure(f"cannot look into {folder}", error) from error
+    if ready:
+        return deltalog.open_table(folder)
     if foreign:
         raise StoreError(
             f"{folder} exists and is not a store (it holds {', '.join(sorted(foreign)[:3])}); give another folder"
         )
-    return False
+    return None
 
 
 def _left_behind(name: str) -> bool:
@@ -113,22 +111,21 @@ class Store:
         stored = stored_schema(schema)
         if "batch" not in stored.names or stored.field("batch").type != pa.string():
             raise StoreError(f"a batch needs a text column 'batch'; columns: {', '.join(stored.names)}")
-        exists = _is_store(self.path)
-        if exists:
-            stored = _in_order_of(deltalog.table_schema(deltalog.open_table(self.path)), stored, self.path)
-        taken = deltalog.find(self.path, batch)
-        made = [] if exists else _make_folders(self.path)
+        table = _table(self.path)
+        if table is not None:
+            stored = _in_order_of(deltalog.table_schema(table), stored, self.path)
+        taken = deltalog.find(self.path, batch) if table is not None and deltalog.holds(table, batch) else None
+        made = _make_folders(self.path) if table is None else []
         file = self.path / f"{batch}-{secrets.token_hex(6)}{deltalog.DATA_SUFFIX}"
         try:
             hasher = parquet.write_rows(None if taken else file, blocks(chunks, stored), stored, batch)
             whole = provenance.complete_card(card, rows=hasher.rows, data_hash=hasher.hexdigest(), schema=stored)
             if not taken:
-                if not exists:
-                    deltalog.create_table(self.path, stored)
-                    _in_order_of(
-                        deltalog.table_schema(deltalog.open_table(self.path)), stored, self.path, reorder=False
-                    )
-                taken = deltalog.commit_file(self.path, file.name, batch, hasher.rows, provenance.card_text(whole))
+                if table is None:
+                    table = deltalog.create_table(self.path, stored)
+                    _in_order_of(deltalog.table_schema(table), stored, self.path, reorder=False)
+                text = provenance.card_text(whole)
+                taken = deltalog.commit_file(self.path, table, file.name, batch, hasher.rows, text)
         except BaseException as error:
             _discard(self.path, file, made)
             if isinstance(error, OSError) and not isinstance(error, StoreError):
@@ -167,9 +164,10 @@ class Store:
         StoreError
             Nothing was ever written.
         """
-        if not _is_store(self.path):
+        table = _table(self.path)
+        if table is None:
             raise StoreError(f"{self.path} has no batch yet")
-        return deltalog.table_schema(deltalog.open_table(self.path))
+        return deltalog.table_schema(table)
 
     def scan(self, batch: str | None = None, version: int | None = None) -> Iterator[pa.RecordBatch]:
         """The rows in chunks, in the order in which they were written; memory is bounded by one chunk.
@@ -220,8 +218,6 @@ class Store:
 
         Files younger than ``hours`` are left alone: their writer may still be at work.
         """
-        if not _is_store(self.path):
-            return []
         used = {commit.file for commit in deltalog.commits(self.path)}
         limit = time.time() - hours * 3600
         orphans = [p for p in self.path.glob(f"*{deltalog.DATA_SUFFIX}") if p.name not in used]
