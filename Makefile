@@ -21,6 +21,7 @@ help: ## Show this list
 		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup: $(READY) ## Make .venv and install counterlog into it (again only when its requirements change)
+	@echo "==> $(VENV) is ready: $(BIN)/counterlog --help"
 
 $(READY): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then \
@@ -36,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "==> installing counterlog and its requirements into $(VENV) (a few minutes on a new machine)"
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt $(PIP_ARGS) \
 		-e ".[test,dev,notebooks]"
-	@$(BIN)/python -c 'from importlib.metadata import version as v; print("==> ready: counterlog", v("counterlog"), "with torch", v("torch"))'
+	@$(BIN)/python -c 'from importlib.metadata import version as v; print("==> installed counterlog", v("counterlog"), "with torch", v("torch"))'
 	@touch $@
 
 demo: $(READY) ## Run the main job end to end on the embedded data
