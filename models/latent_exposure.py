@@ -20,7 +20,14 @@ import pyro.distributions as dist
 from counterlog import scm
 from counterlog.model.mechanisms import affinity, pick, spread
 
-TRUTH = {"base": -1.5, "appeal": -0.5, "popularity_spread": 1.2, "activity_spread": 0.7, "quality_spread": 0.5, "spread": [0.8] * 4}
+TRUTH = {
+    "base": -1.5,
+    "appeal": -0.5,
+    "popularity_spread": 1.2,
+    "activity_spread": 0.7,
+    "quality_spread": 0.5,
+    "spread": [0.8] * 4,
+}
 
 
 @scm(
@@ -46,5 +53,7 @@ def latent_exposure(view, dim=16):
     with view.opportunities() as o:
         shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
-        wanted = appeal + affinity(preference * spreads, attribute, o.user, o.item) + pick(quality * quality_spread, o.item)
+        wanted = (
+            appeal + affinity(preference * spreads, attribute, o.user, o.item) + pick(quality * quality_spread, o.item)
+        )
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -22,7 +22,14 @@ import pyro.distributions as dist
 from counterlog import scm
 from counterlog.model.mechanisms import affinity, pick, spread
 
-TRUTH = {"base": -1.5, "appeal": -1.0, "targeting": 1.0, "popularity_spread": 1.0, "quality_spread": 0.5, "spread": [0.6] * 4}
+TRUTH = {
+    "base": -1.5,
+    "appeal": -1.0,
+    "targeting": 1.0,
+    "popularity_spread": 1.0,
+    "quality_spread": 0.5,
+    "spread": [0.6] * 4,
+}
 
 
 @scm(
@@ -48,7 +55,12 @@ def popularity_exposure(view, dim=4):
         attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
     with view.opportunities() as o:
         liking = affinity(preference * spreads, attribute, o.user, o.item)
-        shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item) + targeting * liking
+        shown = (
+            base
+            + pick(activity * activity_spread, o.user)
+            + pick(popularity * popularity_spread, o.item)
+            + targeting * liking
+        )
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
         wanted = appeal + liking + pick(leniency * leniency_spread, o.user) + pick(quality * quality_spread, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -33,7 +33,7 @@ TRUTH = {"decay": 0.9, "ranking": 0.5, "appeal": -0.5, "conformity": 0.5, "sprea
     naive_bias=-1,
 )
 def position_examination(view, dim=4):
-    """popularity -> position -> exposure -> click <- preference x attribute, popularity."""
+    """Popularity -> position -> exposure -> click <- preference x attribute, popularity."""
     spreads, leniency_spread = spread("spread", dim, scale=0.5), spread("leniency_spread")
     decay = spread("decay")
     ranking = pyro.sample("ranking", dist.Normal(0.0, 0.5))

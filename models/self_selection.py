@@ -33,7 +33,7 @@ TRUTH = {"base": -2.6, "selection": [-1.2, -0.8, 0.0, 0.8, 1.2], "first": -1.5, 
     naive_bias=+1,
 )
 def self_selection(view, dim=8):
-    """preference x attribute + features -> rating -> exposure <- activity, popularity."""
+    """Preference x attribute + features -> rating -> exposure <- activity, popularity."""
     xu, xi = view.user_features, view.item_features
     p, q = xu.shape[1], xi.shape[1]
     user_spread, item_spread, spreads = spread("user_spread"), spread("item_spread"), spread("spread", dim, scale=0.5)
@@ -56,7 +56,11 @@ def self_selection(view, dim=8):
         taste = normal("crossed_rating", p, q) * spread("crossed_rating_spread", scale=0.5)
         habit = normal("crossed_exposure", p, q)
     with view.opportunities() as o:
-        liking = pick(user_side, o.user) + pick(item_side, o.item) + affinity(preference * spreads, attribute, o.user, o.item)
+        liking = (
+            pick(user_side, o.user)
+            + pick(item_side, o.item)
+            + affinity(preference * spreads, attribute, o.user, o.item)
+        )
         odds = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         if p and q:
             liking = liking + crossed(xu, xi, taste, o.user, o.item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Schedule:
     """
 
     steps: int
-    lr: float = 0.02
+    lr: float = 0.1
     decay: float = 0.05
     row_travel: float = 20.0
     max_row_lr: float = 0.3
@@ -66,12 +67,13 @@ def run(
     """Run the schedule, from a checkpoint at ``saved`` if there is one of the same ``identity``.
 
     The noise of step k depends on ``seed`` and k alone, and the order of blocks on the epoch: a fit that was killed and resumed
-    is the uninterrupted fit, bit for bit on one thread.
+    is the uninterrupted fit, bit for bit on one thread. A checkpoint is written after the first step, every ``every`` seconds, at the end
+    and on Ctrl-C, which waits for the end of a step.
 
     Raises
     ------
     FitError
-        The loss is not finite: names the site and the step; the last finite checkpoint stays.
+        The loss is not finite: names the site and the step.
     """
     cells = plan.cells
     tables = start_tables(layout, start, cells.n_users, cells.n_items, seed, plan.device, math.log(schedule.start_scale))
@@ -80,10 +82,11 @@ def run(
         state = _checkpoint.load(saved, identity, tables)
     rates = _rates(schedule, len(plan))
     kept: dict[int, Block] = {}
-    written = time.monotonic()
+    written = -math.inf
     step = len(state.losses)
     noise = torch.Generator(device=plan.device)
-    with pyro.validation_enabled(False):
+    stopping = nullcontext(lambda: False) if saved is None else _checkpoint.deferred_interrupt()
+    with pyro.validation_enabled(False), stopping as stopped:
         while step < schedule.steps:
             number, done = divmod(step, len(plan))
             for position, block in enumerate(epoch(plan, number, seed, kept)):
@@ -97,9 +100,11 @@ def run(
                 step += 1
                 if progress is not None:
                     progress(step, schedule.steps, loss)
-                if saved is not None and time.monotonic() - written > every:
+                if saved is not None and (stopped() or step == schedule.steps or time.monotonic() - written > every):
                     _checkpoint.save(saved, identity, state.tables, state.losses)
                     written = time.monotonic()
+                if stopped():
+                    raise KeyboardInterrupt
     return state
 
 
@@ -144,7 +149,7 @@ def _blame(loss: Loss, leaves: Mapping[str, tuple[Tensor, Tensor]], step: int) -
     named = "the log-likelihood of the events" if bad == ["log_likelihood"] else f"site {', '.join(repr(b) for b in bad)}"
     return (
         f"the loss is not finite at step {step + 1}, in {named}; check that the program's distributions accept every value of the log "
-        "and that no scale reaches 0; the last finite checkpoint, if any, was kept"
+        "and that no scale reaches 0"
     )
 
 

@@ -31,7 +31,10 @@ class Intervention:
         if twice:
             raise InputError(f"two interventions act on {', '.join(sorted(twice))}; a site can be acted on once")
         return Intervention(
-            {**self.fixed, **other.fixed}, {**self.shifted, **other.shifted}, {**self.replaced, **other.replaced}, self.cuts + other.cuts
+            {**self.fixed, **other.fixed},
+            {**self.shifted, **other.shifted},
+            {**self.replaced, **other.replaced},
+            self.cuts + other.cuts,
         )
 
     def __bool__(self) -> bool:
@@ -69,7 +72,10 @@ class Intervention:
 
     def describe(self) -> str:
         """What was done, as in the literature: ``do(exposure=1)``, ``do(popularity += 0.5)``."""
-        parts = [f"{name}={value:g}" if isinstance(value, int | float) else f"{name}=..." for name, value in self.fixed.items()]
+        parts = [
+            f"{name}={value:g}" if isinstance(value, int | float) else f"{name}=..."
+            for name, value in self.fixed.items()
+        ]
         parts += [f"{name} += {amount:g}" for name, amount in self.shifted.items()]
         parts += [f"{name} ~ {_name(mechanism)}" for name, mechanism in self.replaced.items()]
         parts += [f"cut {parent} -> {child}" for parent, child in self.cuts]
@@ -109,7 +115,9 @@ def replace(**mechanisms: Mechanism) -> Intervention:
     _some(mechanisms, "replace(exposure=policies.uniform())")
     for name, mechanism in mechanisms.items():
         if not callable(mechanism) and not hasattr(mechanism, "log_prob"):
-            raise InputError(f"replace({name}=...) needs a distribution or a policy function; given {mechanism!r}; a number is fix({name}=...)")
+            raise InputError(
+                f"replace({name}=...) needs a distribution or a policy function; given {mechanism!r}; a number is fix({name}=...)"
+            )
     return Intervention(replaced=mechanisms)
 
 

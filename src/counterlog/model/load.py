@@ -33,14 +33,18 @@ def load_model(spec: str | Path) -> SCM:
         return found
     path = Path(file)
     if not path.is_file():
-        raise InputError(f"no model file {file!r} in {Path.cwd()}; give a Python file, file.py:name, or a zoo model's name")
+        raise InputError(
+            f"no model file {file!r} in {Path.cwd()}; give a Python file, file.py:name, or a zoo model's name"
+        )
     programs = {k: v for k, v in vars(_run(path)).items() if isinstance(v, SCM)}
     if not programs:
         raise ModelError(f"{path.name} has no program: decorate a function of the view with @counterlog.scm(...)")
     if name and name not in programs:
         raise unknown_name("program", name, programs, f"Programs are the functions decorated with @scm in {path.name}.")
     if not name and len(programs) > 1:
-        raise ModelError(f"{path.name} has {len(programs)} programs; say which: {', '.join(f'{path}:{k}' for k in programs)}")
+        raise ModelError(
+            f"{path.name} has {len(programs)} programs; say which: {', '.join(f'{path}:{k}' for k in programs)}"
+        )
     scm = programs[name] if name else next(iter(programs.values()))
     scm.validate()
     return scm

@@ -129,7 +129,7 @@ class OrdinalRating(dist.TorchDistribution):
             return (u[..., None] > self.cumulative).sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log P(level = value), stable in both tails."""
+        """Log P(level = value), stable in both tails."""
         value = value.long()
         top = self.n_levels - 1
         edges = F.pad(F.pad(self.cutpoints, (1, 0), value=-1.0), (0, 1), value=1.0)
@@ -188,5 +188,5 @@ class Positions(dist.TorchDistribution):
         return self._base.sample(torch.Size(sample_shape)) + 1
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log P(position = value)."""
+        """Log P(position = value)."""
         return self._base.log_prob(value.long() - 1)

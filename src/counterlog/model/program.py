@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyro
 import pyro.poutine as poutine
+from pyro.poutine.runtime import NonlocalExit
 
 from counterlog import rng as _rng
 from counterlog.errors import CounterlogError, ModelError, unknown_name
@@ -63,8 +64,20 @@ class SCM:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __call__(self, view: View) -> Any:
-        """Run the program; it is an ordinary Pyro model, so Pyro's handlers apply."""
-        return self.program(view, **self.parameters)
+        """Run the program; it is an ordinary Pyro model, so Pyro's handlers apply.
+
+        Raises
+        ------
+        ModelError
+            The program raises; the message has the line of its own file.
+        """
+        try:
+            return self.program(view, **self.parameters)
+        except (CounterlogError, NonlocalExit, MemoryError):
+            raise
+        except Exception as error:
+            said = str(error).partition("Trace Shapes:")[0].strip()  # Pyro appends a table of every site
+            raise ModelError(f"{self.name} raises {type(error).__name__}{_where(error, self)}: {said}") from error
 
     @property
     def name(self) -> str:
@@ -113,20 +126,30 @@ class SCM:
 
     def sites(self, view: View | None = None) -> dict[str, Site]:
         """The sample sites by name, in the program's order, read by running it once on a tiny view."""
-        if view is None:
-            with _rng.seeded(0, "sites", self.name):
-                view = tiny_view()
-                nodes = self._trace(view)
-        else:
-            with _rng.seeded(0, "sites", self.name):
-                nodes = self._trace(view)
+        return dict(self._sites) if view is None else self._read_sites(view)
+
+    @cached_property
+    def _sites(self) -> dict[str, Site]:
+        return self._read_sites(None)
+
+    def _read_sites(self, view: View | None) -> dict[str, Site]:
+        with _rng.seeded(0, "sites", self.name):
+            nodes = self.trace(tiny_view() if view is None else view)
         return {name: _site(name, node) for name, node in nodes.items()}
 
     def graph(self, view: View | None = None) -> nx.DiGraph:
         """The causal graph, read from the program: see `counterlog.model.graph.graph`."""
         from counterlog.model.graph import graph
 
-        return graph(self, view)
+        return self._graph if view is None else graph(self, view)
+
+    @cached_property
+    def _graph(self) -> nx.DiGraph:
+        import networkx as nx
+
+        from counterlog.model.graph import graph
+
+        return nx.freeze(graph(self, None))
 
     def validate(self) -> dict[str, Site]:
         """The sites, after checking that every role names one.
@@ -139,14 +162,21 @@ class SCM:
             For a program that raises, or has two sites where one is needed.
         """
         sites = self.sites()
-        roles = {"exposure": (self.exposure,), "outcome": (self.outcome,), "latent": self.latent, "truth": tuple(self.truth)}
+        roles = {
+            "exposure": (self.exposure,),
+            "outcome": (self.outcome,),
+            "latent": self.latent,
+            "truth": tuple(self.truth),
+        }
         for role, names in roles.items():
             for name in names:
                 if name not in sites:
                     cure = f"{self.name} declares {role}={name!r}, but no pyro.sample has that name."
                     raise unknown_name("site", name, sites, cure)
         if self.exposure == self.outcome:
-            raise ModelError(f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each")
+            raise ModelError(
+                f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each"
+            )
         for role in ("exposure", "outcome"):
             site = sites[getattr(self, role)]
             if site.plate != "opportunities":
@@ -156,14 +186,12 @@ class SCM:
                 )
         return sites
 
-    def _trace(self, view: View) -> dict[str, Any]:
+    def trace(self, view: View) -> dict[str, Any]:
+        """The sample sites of one run as Pyro's trace has them, without plates. Draws from torch's current stream."""
         try:
             trace = poutine.trace(self.__call__).get_trace(view)
-        except CounterlogError:
-            raise
-        except Exception as error:
-            said = str(error).partition("Trace Shapes:")[0].strip()  # Pyro appends a table of every site
-            raise ModelError(f"{self.name} raises {type(error).__name__}{_where(error, self)}: {said}") from error
+        except ModelError as error:
+            raise ModelError(str(error).partition("\nTrace Shapes:")[0]) from error.__cause__
         return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and not _is_plate(s)}
 
     def _repr_html_(self) -> str:
@@ -233,4 +261,6 @@ def _where(error: BaseException, scm: SCM) -> str:
     return f" in line {line} of {Path(scm.program.__code__.co_filename).name}" if line else ""
 
 
-pyro.settings.set(module_local_params=True)  # a second fit must never overwrite the first (Pyro's store is global otherwise)
+pyro.settings.set(
+    module_local_params=True
+)  # a second fit must never overwrite the first (Pyro's store is global otherwise)

@@ -45,7 +45,9 @@ class World:
         try:
             mean: Tensor = fn.mean
         except NotImplementedError:
-            raise RefusedError(f"the distribution of site {site!r} ({type(fn).__name__}) has no mean; ask for another site") from None
+            raise RefusedError(
+                f"the distribution of site {site!r} ({type(fn).__name__}) has no mean; ask for another site"
+            ) from None
         return mean
 
 
@@ -81,9 +83,13 @@ class _Act(Messenger):
         if hasattr(mechanism, "log_prob"):
             return mechanism.expand(natural.batch_shape)
         if self.rows is None or not getattr(natural.support, "is_discrete", False):
-            raise RefusedError(f"a policy gives the probability of 1 for each opportunity; site {name!r} is not a yes-or-no site of an "
-                               "opportunity: replace it by a distribution")
-        given = probabilities(mechanism, self.rows(), getattr(mechanism, "__name__", "") or getattr(mechanism, "name", "policy"))
+            raise RefusedError(
+                f"a policy gives the probability of 1 for each opportunity; site {name!r} is not a yes-or-no site of an "
+                "opportunity: replace it by a distribution"
+            )
+        given = probabilities(
+            mechanism, self.rows(), getattr(mechanism, "__name__", "") or getattr(mechanism, "name", "policy")
+        )
         return dist.Bernoulli(probs=torch.from_numpy(given))
 
 
@@ -148,7 +154,9 @@ def _constant(name: str, value: Any, fn: Any) -> Tensor:
     try:
         wide = given.expand(shape).clone()
     except RuntimeError:
-        raise InputError(f"fix({name}=...) got an array of shape {tuple(given.shape)}; site {name!r} has shape {tuple(shape)}") from None
+        raise InputError(
+            f"fix({name}=...) got an array of shape {tuple(given.shape)}; site {name!r} has shape {tuple(shape)}"
+        ) from None
     _supported(name, wide, fn, f"fix({name}={value if given.dim() == 0 else '...'})")
     return wide
 

@@ -39,7 +39,11 @@ class Card:
 
     def to_text(self) -> str:
         """The card in words."""
-        known = "identified from the observed columns" if self.identified else f"not identified without the model: {self.because}"
+        known = (
+            "identified from the observed columns"
+            if self.identified
+            else f"not identified without the model: {self.because}"
+        )
         lines = [f"{self.estimand}  [{self.rung}]", known]
         if self.identified and self.adjust_for:
             lines.append(f"adjusts for: {', '.join(self.adjust_for)}")
@@ -91,7 +95,9 @@ def card(fit: Fit, do: Intervention, on: str, population: str, overlap: Mapping[
         because=because,
         rests_on=(
             f"the factor model: {', '.join(latent)} stand for the unseen causes and are learnt from the log through the parametric form of "
-            f"{fit.scm.name}" if latent else f"the parametric form of {fit.scm.name}"
+            f"{fit.scm.name}"
+            if latent
+            else f"the parametric form of {fit.scm.name}"
         ),
         assumptions=(
             f"the graph read from the program holds: {edges}",

@@ -10,13 +10,13 @@ import numpy as np
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError, unknown_name
+from counterlog.inference.population import Piece, Population, frame, pieces, population
+from counterlog.model.interventions import Intervention
+from counterlog.model.worlds import run
 from counterlog.query import intervals
 from counterlog.query.card import Card, card
-from counterlog.model.interventions import Intervention
 from counterlog.query.naive import naive_answer
 from counterlog.query.overlap import overlap
-from counterlog.inference.population import Piece, Population, frame, pieces, population
-from counterlog.model.worlds import run
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -63,8 +63,15 @@ class Effect:
         """The groups (or the one answer) as a pandas frame."""
         import pandas as pd
 
-        rows = self.groups or ({"group": "all", "estimate": self.estimate, "interval": self.interval, "naive": self.naive},)
-        return pd.DataFrame([{**{k: v for k, v in r.items() if k != "interval"}, "low": r["interval"][0], "high": r["interval"][1]} for r in rows])
+        rows = self.groups or (
+            {"group": "all", "estimate": self.estimate, "interval": self.interval, "naive": self.naive},
+        )
+        return pd.DataFrame(
+            [
+                {**{k: v for k, v in r.items() if k != "interval"}, "low": r["interval"][0], "high": r["interval"][1]}
+                for r in rows
+            ]
+        )
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -79,7 +86,9 @@ class Effect:
         data = self.to_frame()
         data = data.sort_values("rows", ascending=False).head(most) if "rows" in data else data
         base = alt.Chart(data).encode(y=alt.Y("group:N", sort="-x", title=None))
-        bars = base.mark_rule().encode(x=alt.X("low:Q", title=f"{self.on} under {self.do}", scale=alt.Scale(zero=False)), x2="high:Q")
+        bars = base.mark_rule().encode(
+            x=alt.X("low:Q", title=f"{self.on} under {self.do}", scale=alt.Scale(zero=False)), x2="high:Q"
+        )
         points = base.mark_point(filled=True).encode(x="estimate:Q")
         naive = base.mark_tick(color="#c0392b").encode(x="naive:Q")
         return (bars + points + naive).properties(width=380)
@@ -136,8 +145,10 @@ def effect(
     if on not in sites:
         raise unknown_name("site", on, sites)
     if sites[on].plate != "opportunities":
-        raise RefusedError(f"{on!r} is not a site of an opportunity; an effect is asked on one of "
-                           f"{', '.join(n for n, s in sites.items() if s.plate == 'opportunities')}")
+        raise RefusedError(
+            f"{on!r} is not a site of an opportunity; an effect is asked on one of "
+            f"{', '.join(n for n, s in sites.items() if s.plate == 'opportunities')}"
+        )
     if draws < 10:
         raise InputError(f"an interval needs at least 10 draws; given {draws}")
     do.check(scm)
@@ -166,15 +177,22 @@ def effect(
         each = sums / np.maximum(counts, 1)
         g_low, g_high = intervals.widened(each, intervals.WIDEN_LOCAL)
         rows = tuple(
-            {"group": name, "estimate": float(each[:, k].mean()), "interval": (float(g_low[k]), float(g_high[k])), "naive": naive_by.get(name),
-             "rows": int(counts[k])}
+            {
+                "group": name,
+                "estimate": float(each[:, k].mean()),
+                "interval": (float(g_low[k]), float(g_high[k])),
+                "naive": naive_by.get(name),
+                "rows": int(counts[k]),
+            }
             for k, name in enumerate(names)
             if counts[k]
         )
     said = intervals.method(intervals.WIDEN_GLOBAL, draws) + (
         f"; by {by} the factor is {intervals.WIDEN_LOCAL:g}" if by is not None else ""
     )
-    answer = card(fit, do if versus is None else do_both(do, versus), on, whole.sentence, overlap(fit, whole, rng), said)
+    answer = card(
+        fit, do if versus is None else do_both(do, versus), on, whole.sentence, overlap(fit, whole, rng), said
+    )
     return Effect(
         on,
         do.describe(),
@@ -192,10 +210,17 @@ def effect(
 
 def do_both(do: Intervention, versus: Intervention) -> Intervention:
     """What is acted on in either arm of a contrast, for the card."""
-    return Intervention({**versus.fixed, **do.fixed}, {**versus.shifted, **do.shifted}, {**versus.replaced, **do.replaced}, do.cuts + versus.cuts)
+    return Intervention(
+        {**versus.fixed, **do.fixed},
+        {**versus.shifted, **do.shifted},
+        {**versus.replaced, **do.replaced},
+        do.cuts + versus.cuts,
+    )
 
 
-def _mean(fit: Fit, part: Piece, draw: Any, on: str, do: Intervention, levels: tuple[float, ...], stream: tuple[int, int]) -> np.ndarray:
+def _mean(
+    fit: Fit, part: Piece, draw: Any, on: str, do: Intervention, levels: tuple[float, ...], stream: tuple[int, int]
+) -> np.ndarray:
     """Expected value of ``on`` in each of the piece's opportunities; both arms of a contrast use one stream, so they share their noise."""
     with _rng.seeded(stream[0], "effect", stream[1], part.start):
         world = run(fit.scm, part.view, part.given(draw), do, lambda: frame(fit, part.part))
@@ -212,7 +237,9 @@ def _groups(fit: Fit, whole: Population, by: str | None) -> tuple[np.ndarray, li
     if by in ("user", log.roles.user):
         return whole.user, log.users.labels
     if by not in log.table.column_names:
-        raise unknown_name("column", by, ["item", "user", *log.roles.context], "Group by item, user or a context column.")
+        raise unknown_name(
+            "column", by, ["item", "user", *log.roles.context], "Group by item, user or a context column."
+        )
     if whole.rows is None:
         raise RefusedError(f"the answer is over all cells of the grid, which have no {by!r}; group by item or user")
     import pyarrow.compute as pc

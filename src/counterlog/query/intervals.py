@@ -22,7 +22,7 @@ class Interval:
     high: float
     level: float = LEVEL
 
-    def __iter__(self):  # noqa: ANN204  (an interval unpacks as a pair)
+    def __iter__(self):
         yield from (self.low, self.high)
 
 

@@ -9,8 +9,8 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.inference.elbo import Assign
-from counterlog.model.interventions import Intervention
 from counterlog.inference.population import Piece, Population, pieces
+from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import run
 
 if TYPE_CHECKING:
@@ -60,9 +60,16 @@ def propensity(fit: Fit, piece: Piece, draw: Draw, stream: tuple[int, int]) -> n
     scm = fit.scm
     given = piece.given(draw)
     if fit.treatment.sum_outcome:
-        with torch.no_grad(), Assign({**given, scm.exposure: torch.ones(len(piece.part))}, frozenset({scm.outcome, *fit.treatment.others})) as assign:
+        with (
+            torch.no_grad(),
+            Assign(
+                {**given, scm.exposure: torch.ones(len(piece.part))}, frozenset({scm.outcome, *fit.treatment.others})
+            ) as assign,
+        ):
             scm(piece.view)
-        log_joint = assign.fns[scm.outcome].log_prob(assign.used[scm.outcome]) + assign.fns[scm.exposure].log_prob(torch.ones(()))
+        log_joint = assign.fns[scm.outcome].log_prob(assign.used[scm.outcome]) + assign.fns[scm.exposure].log_prob(
+            torch.ones(())
+        )
         for _ in assign.dims:
             log_joint = torch.logsumexp(log_joint, 0)
         return log_joint.exp().double().expand(len(piece.part)).numpy()

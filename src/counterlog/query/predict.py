@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError
-from counterlog.model.interventions import Intervention
-from counterlog.query.overlap import propensity
 from counterlog.inference.population import Population, pieces
+from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import run
+from counterlog.query.overlap import propensity
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -110,7 +110,9 @@ def _population(fit: Fit, pairs: Any) -> tuple[pa.Table, Population]:
     for role, column in (("user", log.roles.user), ("item", log.roles.item)):
         found = next((c for c in (column, role) if c in table.column_names), None)
         if found is None:
-            raise InputError(f"the table of pairs has no column {column!r} for the {role}; its columns: {', '.join(table.column_names)}")
+            raise InputError(
+                f"the table of pairs has no column {column!r} for the {role}; its columns: {', '.join(table.column_names)}"
+            )
         names[role] = found
     if table.num_rows == 0:
         raise InputError("the table of pairs has no rows")
@@ -137,6 +139,6 @@ def _typical(name: str, values: np.ndarray, n: int, fit: Fit) -> np.ndarray:
         without.remove_node(fit.scm.exposure)
         if fit.scm.outcome not in nx.descendants(without, name):
             return np.full(n, values[0])
-    raise InputError(f"the table of pairs has no column {name!r}, on which {fit.scm.outcome!r} depends in {fit.scm.name}")
-
-
+    raise InputError(
+        f"the table of pairs has no column {name!r}, on which {fit.scm.outcome!r} depends in {fit.scm.name}"
+    )

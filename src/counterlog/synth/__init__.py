@@ -9,6 +9,9 @@ from typing import Any
 _HOME = {
     "Store": "counterlog.synth.store",
     "open_store": "counterlog.synth.store",
+    "simulate": "counterlog.synth.simulate",
+    "again": "counterlog.synth.simulate",
+    "SyntheticLog": "counterlog.synth.simulate",
     "make_card": "counterlog.synth.provenance",
     "validate_card": "counterlog.synth.provenance",
 }
