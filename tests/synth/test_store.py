@@ -157,7 +157,7 @@ def test_memory_is_bounded_by_the_block(store: Store) -> None:
     for _chunk in store.scan():
         peak = max(peak, pa.total_allocated_bytes() - start)
     assert store.count() == 6_000_000
-    assert peak < 8 * (BLOCK / 20_000) * one < 0.2 * 300 * one
+    assert peak < 4 * (BLOCK / 20_000) * one < 0.1 * 300 * one
 
 
 @pytest.mark.parametrize("name", ["a b", "c#d", "q?x", "é", "100%", "a+b[1]*", "-x"])

@@ -78,7 +78,9 @@ def read_rows(folder: Path, chosen: list[deltalog.Commit], schema: pa.Schema) ->
         path = folder / commit.file
         try:
             with pq.ParquetFile(path) as file:
-                for chunk in file.iter_batches(batch_size=BLOCK, use_threads=False):
-                    yield chunk.cast(schema)
+                # Group by group: iter_batches over the whole file keeps every page it has read until it ends.
+                for group in range(file.num_row_groups):
+                    for chunk in file.read_row_group(group, use_threads=False).to_batches():
+                        yield chunk.cast(schema)
         except (OSError, pa.ArrowException) as error:
             raise deltalog.failure(f"batch {commit.batch} cannot be read from {path}", error) from error
