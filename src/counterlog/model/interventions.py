@@ -69,6 +69,10 @@ class Intervention:
                 if not graph.has_edge(parent, child):
                     parents = ", ".join(graph.predecessors(child)) or "nothing"
                     raise InputError(f"{scm.name} has no edge {parent} -> {child} to cut; {child} depends on {parents}")
+                if child in self.fixed or child in self.replaced:
+                    raise InputError(
+                        f"{child} is set by the same intervention and follows none of its causes; there is no edge {parent} -> {child} left to cut"
+                    )
 
     def describe(self) -> str:
         """What was done, as in the literature: ``do(exposure=1)``, ``do(popularity += 0.5)``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from counterlog.errors import InputError, RefusedError
 from counterlog.model.interventions import Intervention
+from counterlog.model.mechanisms import OrdinalRating
 from counterlog.model.policies import probabilities
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class World:
 
     fns: Mapping[str, Any]
     values: Mapping[str, Tensor]
+    shifted: Mapping[str, float] = field(default_factory=dict)
 
     def mean(self, site: str, levels: tuple[float, ...] = ()) -> Tensor:
         """Expected value of a site given its causes, each row; rating levels in the log's own units.
@@ -40,15 +42,27 @@ class World:
             The site's distribution has no closed-form mean.
         """
         fn = self.fns[site]
-        if levels and hasattr(fn, "probs") and fn.probs.shape[-1] == len(levels):
-            return fn.probs @ torch.tensor(levels, dtype=fn.probs.dtype)
+        if levels:
+            units = torch.tensor(levels)
+            return units[fn.v.long()] if isinstance(fn, dist.Delta) else level_probs(fn, len(levels)) @ units
         try:
             mean: Tensor = fn.mean
         except NotImplementedError:
+            mean = torch.full((), torch.nan)
+        if bool(torch.isnan(mean).any()):
             raise RefusedError(
-                f"the distribution of site {site!r} ({type(fn).__name__}) has no mean; ask for another site"
-            ) from None
-        return mean
+                f"the distribution of site {site!r} ({type(fn).__name__}) has no mean that is a number; ask for another site"
+            )
+        return mean + self.shifted[site] if site in self.shifted else mean
+
+
+def level_probs(fn: Any, n_levels: int) -> Tensor:
+    """P(level = k) of a discrete site whose levels are 0 .. n_levels - 1, batch shape + ``[n_levels]``."""
+    if isinstance(fn, OrdinalRating | torch.distributions.Categorical):
+        return fn.probs
+    index = torch.arange(n_levels).reshape((-1,) + (1,) * len(fn.batch_shape))
+    probs: Tensor = fn.log_prob(index).exp()
+    return probs.expand(n_levels, *fn.batch_shape).movedim(0, -1)
 
 
 class _Act(Messenger):
@@ -68,8 +82,9 @@ class _Act(Messenger):
             value = _constant(name, self.do.fixed[name], fn)
             fn = dist.Delta(value, event_dim=len(fn.event_shape))
         elif name in self.do.replaced:
-            fn = self._mechanism(name, fn)
+            natural, fn = fn, self._mechanism(name, fn)
             value = _draw(fn)
+            _supported(name, value, natural, f"a draw of what replaces {name}")
         else:
             value = self.given[name] if name in self.given else _draw(fn)
             if name in self.do.shifted:
@@ -81,7 +96,7 @@ class _Act(Messenger):
     def _mechanism(self, name: str, natural: Any) -> Any:
         mechanism = self.do.replaced[name]
         if hasattr(mechanism, "log_prob"):
-            return mechanism.expand(natural.batch_shape)
+            return _widened(name, mechanism, natural)
         if self.rows is None or not getattr(natural.support, "is_discrete", False):
             raise RefusedError(
                 f"a policy gives the probability of 1 for each opportunity; site {name!r} is not a yes-or-no site of an "
@@ -96,25 +111,43 @@ class _Act(Messenger):
 def run(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, rows: Rows | None = None) -> World:
     """Run the program once. Draws from torch's current stream (see `counterlog.rng.seeded`).
 
-    What an intervention set is what is written out. ``given`` holds the latents of a posterior draw and the observed context.
+    What an intervention set is what is written out. ``given`` holds the latents of a posterior draw and the observed context; what lies
+    downstream of the sites that are acted on is not taken from it but drawn anew.
+
+    Raises
+    ------
+    RefusedError
+        The program has no such site for this view (a site of features that the log does not have), or the action cannot be done.
+    InputError
+        A value outside the site's support, or a policy that fails.
     """
+    reached = do.sites() | {child for _, child in do.cuts}
+    if reached:
+        graph = scm.graph()
+        moved = {below for site in reached & set(graph) for below in nx.descendants(graph, site)}
+        given = {name: value for name, value in given.items() if name not in moved}
     with torch.no_grad(), pyro.validation_enabled(False):
-        if do.cuts:
-            return _run_cut(scm, view, given, do, rows)
         with _Act(given, do, rows) as act:
             scm(view)
-        return World(act.fns, act.values)
+        absent = [name for name in (*do.sites(), *(end for edge in do.cuts for end in edge)) if name not in act.values]
+        if absent:
+            raise RefusedError(
+                f"{scm.name} has no site {absent[0]!r} for this log; its sites here: {', '.join(act.values)}. Sites that belong to features exist "
+                "only where the log has features"
+            )
+        world = World(act.fns, act.values, do.shifted)
+        return _cut(scm, view, world, do, rows) if do.cuts else world
 
 
-def _run_cut(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, rows: Rows | None) -> World:
-    """Edge interventions, one child after another.
+def _cut(scm: SCM, view: View, world: World, do: Intervention, rows: Rows | None) -> World:
+    """Edge interventions on a world, one child after another, causes first.
 
-    A first run gives every value. In a second the cut parents' rows are shuffled and all else is held: the child's mechanism of that run
-    is the one that no longer follows them. In a third the child holds a draw of it and its descendants are drawn anew.
+    In one run the cut parents' rows are shuffled and all else is held: the child's mechanism of that run is the one that no longer follows
+    them. In another the child holds a draw of it and its descendants are drawn anew.
     """
-    world = run(scm, view, given, Intervention(do.fixed, do.shifted, do.replaced), rows)
     graph = scm.graph()
-    for child in dict.fromkeys(child for _, child in do.cuts):
+    children = {child for _, child in do.cuts}
+    for child in (name for name in nx.lexicographical_topological_sort(graph) if name in children):
         shuffled = dict(world.values)
         for parent in (p for p, c in do.cuts if c == child):
             value = shuffled[parent]
@@ -126,14 +159,14 @@ def _run_cut(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention
             shuffled[parent] = value[torch.randperm(len(value))]
         with _Act(shuffled, Intervention(), None) as second:
             scm(view)
-        mechanism = second.fns[child]
+        mechanism, by = second.fns[child], do.shifted.get(child, 0.0)
         moved = nx.descendants(graph, child)
-        held = {name: value for name, value in world.values.items() if name not in moved or name in given}
-        held[child] = world.values[child] if child in given else _draw(mechanism)
+        held = {name: value for name, value in world.values.items() if name not in moved}
+        held[child] = _draw(mechanism) + by if by else _draw(mechanism)
         with _Act(held, do.only(moved), rows) as third:
             scm(view)
         kept = {name: world.fns[name] for name in do.sites() - moved}
-        world = World({**third.fns, **kept, child: mechanism}, third.values)
+        world = World({**third.fns, **kept, child: mechanism}, third.values, do.shifted)
     return world
 
 
@@ -146,19 +179,42 @@ def _draw(fn: Any) -> Tensor:
     return value
 
 
+def _widened(name: str, mechanism: Any, natural: Any) -> Any:
+    """The new mechanism with one draw a row, of the site's own shape; a single number's distribution serves every entry of a vector."""
+    extra = len(natural.event_shape) - len(mechanism.event_shape)
+    try:
+        if extra < 0:
+            raise ValueError
+        wide = mechanism.expand(torch.Size((*natural.batch_shape, *natural.event_shape[:extra])))
+        if wide.event_shape != natural.event_shape[extra:]:
+            raise ValueError
+    except (ValueError, RuntimeError):
+        shape = (*natural.batch_shape, *natural.event_shape)
+        raise InputError(
+            f"replace({name}=...) got a distribution of shape {(*mechanism.batch_shape, *mechanism.event_shape)}; site {name!r} has shape {shape}"
+        ) from None
+    return torch.distributions.Independent(wide, extra) if extra else wide
+
+
 def _constant(name: str, value: Any, fn: Any) -> Tensor:
     shape = torch.Size((*fn.batch_shape, *fn.event_shape))
-    given = torch.as_tensor(value)
-    if not getattr(fn.support, "is_discrete", False) or isinstance(fn, torch.distributions.Bernoulli):
-        given = given.to(torch.get_default_dtype())
+    try:
+        given = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"fix({name}={value!r}): a site is fixed to a number or an array of numbers") from None
+    what = f"fix({name}={value if given.dim() == 0 else '...'})"
+    if given.is_complex() or not bool(torch.isfinite(given).all()):
+        raise InputError(f"{what} is not a finite number")
+    given = given.to(torch.get_default_dtype())
     try:
         wide = given.expand(shape).clone()
     except RuntimeError:
         raise InputError(
             f"fix({name}=...) got an array of shape {tuple(given.shape)}; site {name!r} has shape {tuple(shape)}"
         ) from None
-    _supported(name, wide, fn, f"fix({name}={value if given.dim() == 0 else '...'})")
-    return wide
+    _supported(name, wide, fn, what)
+    listed = getattr(fn.support, "is_discrete", False) and not isinstance(fn, torch.distributions.Bernoulli)
+    return wide.long() if listed else wide  # programs index tables by levels and ranks
 
 
 def _supported(name: str, value: Tensor, fn: Any, what: str) -> None:
