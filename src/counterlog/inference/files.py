@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,38 +28,98 @@ def is_fit(path: Path) -> bool:
     return (path / _ABOUT).is_file() or (path / "unfinished.json").is_file()
 
 
-def save_fit(fit: Fit, path: Path, force: bool = False) -> Path:
+def save_fit(fit: Fit, path: Path, force: bool = False, beside: Callable[[Path], None] | None = None) -> Path:
     """Write the fit beside its place and rename it there, so that no half fit is ever seen.
+
+    Parameters
+    ----------
+    force
+        Replace a finished fit. An unfinished one is replaced in any case: that is what it was for.
+    beside
+        Called with the folder that is being written, to put more files into it before it is seen.
 
     Raises
     ------
     StoreError
         The folder exists and is not a fit, or is one and ``force`` is not set; the disk is full.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from counterlog.logs import save_log
 
-    if path.exists() and not (is_fit(path) and force) and not _only_unfinished(path):
-        what = "already holds a fit; pass force (--force) to replace it" if is_fit(path) else "exists and is not a fit; choose another folder"
-        raise StoreError(f"{path} {what}")
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    refuse_others(path, force)
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.part-{os.getpid()}")
+    _sweep(target)
     try:
         part.mkdir(parents=True)
         tensors = {f"{t}.{k}": v[t].contiguous() for k, v in (("loc", fit.loc), ("log_scale", fit.log_scale)) for t in fit.loc}
         save_file(tensors, part / "parameters.safetensors")
+        (part / "parameters.safetensors").chmod(part.stat().st_mode & 0o666)  # the library makes it readable by its owner only
         np.save(part / "losses.npy", fit.losses, allow_pickle=False)
         (part / "model.py.txt").write_text(fit.scm.source, encoding="utf-8")
         save_log(fit.log, part / "log")
         (part / _ABOUT).write_text(json.dumps(_about(fit), indent=1), encoding="utf-8")
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(part, path)
-    except OSError as error:
-        raise StoreError(f"cannot write the fit to {path}: {error.strerror or error}") from error
+        if beside is not None:
+            beside(part)
+        _swap(part, target)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"cannot write the fit to {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return path
+
+
+def refuse_others(path: Path, force: bool = False) -> None:
+    """Refuse a path at which something stands that a fit may not replace.
+
+    Raises
+    ------
+    StoreError
+        It is a finished fit and ``force`` is not set, or no fit at all: that is never replaced.
+    """
+    if (path / _ABOUT).is_file():
+        if not force:
+            raise StoreError(f"{path} already holds a fit; pass force (--force) to replace it, or choose another folder")
+    elif os.path.lexists(path) and not _only_unfinished(path) and (not path.is_dir() or any(path.iterdir())):
+        raise StoreError(f"{path} exists and is not a fit, so it is not replaced, not even by force; choose another folder")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a process that was killed while saving left beside the fit."""
+    for kind in ("part", "old"):
+        for left in target.parent.glob(f".{glob.escape(target.name)}.{kind}-*"):
+            number = left.name.rpartition("-")[2]
+            if number.isdigit() and not _runs(int(number)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":
+        return True  # there is no harmless way to ask
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return process != os.getpid()
+
+
+def _swap(part: Path, target: Path) -> None:
+    """Put the new folder in its place; the old one goes last."""
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    if not target.exists():
+        os.replace(part, target)
+        return
+    os.replace(target, old)
+    try:
+        os.replace(part, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _only_unfinished(path: Path) -> bool:
@@ -95,12 +157,13 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     ModelError
         The program is not there any more, or has changed.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from counterlog.inference.cells import bind
     from counterlog.inference.fit import Fit
     from counterlog.inference.svi import convergence
-    from counterlog.inference.tables import layout
+    from counterlog.inference.tables import TABLES, layout
     from counterlog.logs import open_log
 
     folder = Path(path)
@@ -113,8 +176,9 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         tensors = load_file(folder / "parameters.safetensors")
         losses = np.load(folder / "losses.npy", allow_pickle=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"the fit in {folder} cannot be read: {error}") from error
+        loc, log_scale = ({t: tensors[f"{t}.{part}"] for t in TABLES} for part in ("loc", "log_scale"))
+    except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
+        raise InputError(f"the fit in {folder} is damaged and cannot be read ({error}); fit again") from error
     if about.get("format") != FORMAT:
         raise InputError(f"{folder} has format {about.get('format')!r}; this version reads {FORMAT!r}")
     program = _program(about["model"], scm).with_parameters(**about["model"]["parameters"])
@@ -125,8 +189,6 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     places, _ = layout(program, cells)
     if [[s.name, s.table, s.start, s.stop] for s in places.sites] != about["sites"]:
         raise ModelError(f"the sites of {program.name} are not those of the fit in {folder}; fit again")
-    loc = {t: tensors[f"{t}.loc"] for t in ("globals", "users", "items")}
-    log_scale = {t: tensors[f"{t}.log_scale"] for t in ("globals", "users", "items")}
     n_blocks = int(about["options"].get("blocks", 1))
     result = Fit(program, log, loc, log_scale, places, losses, convergence(list(losses), n_blocks), about["seed"], about["seconds"],
                  about["options"])

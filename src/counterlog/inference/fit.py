@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from counterlog import rng as _rng
-from counterlog.errors import InputError, RefusedError, unknown_name
+from counterlog.errors import FitError, InputError, ModelError, RefusedError, unknown_name
 from counterlog.inference import checkpoint as _checkpoint
 from counterlog.inference import svi
 from counterlog.inference.blocks import plan as plan_blocks
@@ -130,13 +130,17 @@ class Draw:
     layout: Layout
     tables: Mapping[str, Tensor]
 
-    def values(self, users: Tensor | None = None, items: Tensor | None = None) -> dict[str, Tensor]:
+    def values(self, users: Tensor | slice | None = None, items: Tensor | slice | None = None) -> dict[str, Tensor]:
         """Site values for some users and items (all if None): ``[rows, *shape]``, globals ``shape``."""
         rows = {"globals": None, "users": users, "items": items}
         found: dict[str, Tensor] = {}
         for table, z in self.tables.items():
             index = rows[table]
-            found.update(split(self.layout, table, z if index is None else z.index_select(0, index)))
+            if isinstance(index, Tensor):
+                z = z.index_select(0, index)
+            elif index is not None:
+                z = z[index]
+            found.update(split(self.layout, table, z))
         return {site.name: site.transform(found[site.name]) for site in self.layout.sites}
 
 
@@ -153,6 +157,7 @@ def fit(
     device: str = "cpu",
     progress: Progress | bool | None = None,
     checkpoint: str | Path | None = None,
+    keep_checkpoint: bool = False,
 ) -> Fit:
     """Fit a program to a log by stochastic variational inference over blocks of users.
 
@@ -180,7 +185,10 @@ def fit(
     progress
         True for a bar on stderr, or a function of step, steps and loss.
     checkpoint
-        A folder for checkpoints: a fit that was killed goes on from there, bit for bit on one thread.
+        A folder for checkpoints: a fit that was killed goes on from there, bit for bit on one thread. They are removed at the end, and
+        where the fit fails.
+    keep_checkpoint
+        Leave the last checkpoint, for a caller who has still to save the fit (`Fit.save` to the same folder replaces it).
 
     Returns
     -------
@@ -209,18 +217,28 @@ def fit(
     schedule = Schedule(count) if lr is None else Schedule(count, lr=lr)
     options = {"steps": count, "batch": size, "unexposed": chosen, "restarts": restarts, "lr": schedule.lr, "device": device, "blocks": len(plan)}
     best: svi.State | None = None
+    home = None if checkpoint is None else Path(checkpoint)
+    if home is not None:
+        parameters = {name: repr(value) for name, value in scm.parameters.items()}
+        told = {"model": scm.name, "model file": scm.source_hash, "parameters": parameters, "log": log.hash, "seed": rng, "options": options}
+        _checkpoint.begin(home, told)
     for attempt in range(restarts):
         seed = rng if attempt == 0 else _rng.derive(rng, "restart", attempt)
         identity = hashlib.sha256(repr((scm.source_hash, dict(scm.parameters), log.hash, seed, options)).encode()).hexdigest()
-        folder = None if checkpoint is None else Path(checkpoint) / f"restart-{attempt}"
+        folder = None if home is None else home / f"restart-{attempt}"
         with _bar(progress, count, f"fit {scm.name}" + (f" {attempt + 1}/{restarts}" if restarts > 1 else "")) as tick:
-            state = svi.run(scm, plan, places, start, schedule, seed, tick, folder, identity)
+            try:
+                state = svi.run(scm, plan, places, start, schedule, seed, tick, folder, identity)
+            except Exception as error:
+                hopeless = isinstance(error, FitError | ModelError) and not isinstance(error, _checkpoint.OtherFitError)
+                if home is not None and (hopeless or not _checkpoint.done(home)):
+                    _checkpoint.drop(home)  # there is nothing to go on from, or the same fit would fail at the same step again
+                raise
         if best is None or np.mean(state.losses[-max(1, count // 10) :]) < np.mean(best.losses[-max(1, count // 10) :]):
             best = state
-    assert best is not None  # noqa: S101  (restarts >= 1)
-    if checkpoint is not None:
-        for attempt in range(restarts):
-            _checkpoint.remove(Path(checkpoint) / f"restart-{attempt}")
+    assert best is not None
+    if home is not None and not keep_checkpoint:
+        _checkpoint.drop(home)
     loc = {name: table.loc.cpu() for name, table in best.tables.items()}
     log_scale = {name: table.log_scale.cpu() for name, table in best.tables.items()}
     judged = svi.convergence(best.losses, len(plan))
@@ -250,7 +268,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-class _bar:  # noqa: N801  (used as a function)
+class _bar:
     """A progress bar with loss and remaining time on stderr, a user's own function, or nothing."""
 
     def __init__(self, progress: Progress | bool | None, total: int, title: str) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyro.poutine as poutine
 import torch
 from torch import Tensor
 from torch.distributions import biject_to
 from torch.optim.adam import adam
 
 from counterlog import rng as _rng
+from counterlog.errors import RefusedError
 from counterlog.model.view import Opportunities, View
 
 if TYPE_CHECKING:
@@ -30,19 +30,18 @@ TABLES = ("globals", "users", "items")
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """Where a latent site lives: its table, its columns there, its event shape and the map from the reals to its support."""
+    """Where a latent site lives: its table, its columns there, its event shape and the map from the reals to its support.
+
+    ``free`` is the shape before the map: a probability vector of 3 has 2 free numbers.
+    """
 
     name: str
     table: str
     start: int
     stop: int
     shape: tuple[int, ...]
+    free: tuple[int, ...]
     transform: Any
-
-    @property
-    def positive(self) -> bool:
-        """Whether the map is not the identity."""
-        return not isinstance(self.transform, torch.distributions.transforms.identity_transform.__class__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +57,20 @@ class Layout:
 
 
 def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
-    """Where every latent site goes, and the unconstrained prior median of each global, to start from."""
-    view = _sample_view(cells)
+    """Where every latent site goes, and the unconstrained prior median of each global, to start from.
+
+    Raises
+    ------
+    RefusedError
+        A discrete latent of a user, an item or the whole, which has no gradient.
+    """
+    view = sample_view(cells)
     hidden = {s.name for s in scm.sites(view).values() if s.plate != "opportunities"}
     draws: dict[str, list[Tensor]] = {}
     nodes: dict[str, Any] = {}
     with _rng.seeded(0, "prior", scm.name):
         for _ in range(25):
-            nodes = poutine.trace(scm.__call__).get_trace(view).nodes
+            nodes = scm.trace(view)
             for name in hidden & nodes.keys():
                 draws.setdefault(name, []).append(nodes[name]["value"].detach())
     sites, width = [], dict.fromkeys(TABLES, 0)
@@ -76,16 +81,22 @@ def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
         plate = next((f.name for f in node["cond_indep_stack"] if f.name in ("users", "items")), None)
         table = TABLE_OF[plate]
         shape = tuple(node["fn"].event_shape) if plate else tuple(node["value"].shape)
-        size = int(torch.Size(shape).numel())
+        if getattr(node["fn"].support, "is_discrete", False):
+            raise RefusedError(
+                f"{scm.name} has a discrete latent site {name!r} for {'every ' + plate[:-1] if plate else 'the whole log'}, which a fit by gradients "
+                "cannot learn; use a continuous one (a normal through a sigmoid, a Dirichlet of shares), or a site of the opportunities"
+            )
         transform = biject_to(node["fn"].support)
-        sites.append(Latent(name, table, width[table], width[table] + size, shape, transform))
+        free = tuple(transform.inverse_shape(torch.Size(shape)))
+        size = int(torch.Size(free).numel())
+        sites.append(Latent(name, table, width[table], width[table] + size, shape, free, transform))
         width[table] += size
         if table == "globals":
-            start[name] = transform.inv(torch.stack(draws[name]).median(0).values).reshape(-1)
+            start[name] = transform.inv(torch.stack(draws[name])).median(0).values.reshape(-1)
     return Layout(tuple(sites), width), start
 
 
-def _sample_view(cells: Cells) -> View:
+def sample_view(cells: Cells) -> View:
     """Two users and three items with the log's own numbers of features, levels and positions."""
     user, item = torch.arange(2).repeat_interleave(3), torch.arange(3).repeat(2)
     from counterlog.model.view import Context
@@ -170,4 +181,4 @@ def split(plan: Layout, table: str, z: Tensor) -> dict[str, Tensor]:
         return {}
     parts = z.split([s.stop - s.start for s in sites], 1)
     lead = () if table == "globals" else (z.shape[0],)
-    return {s.name: part.reshape(lead + s.shape) for s, part in zip(sites, parts, strict=True)}
+    return {s.name: part.reshape(lead + s.free) for s, part in zip(sites, parts, strict=True)}

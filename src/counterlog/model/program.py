@@ -22,6 +22,8 @@ from counterlog.model.view import PLATES, View, tiny_view
 if TYPE_CHECKING:
     import networkx as nx
 
+    from counterlog.model.known_world import KnownWorld
+
 Program = Callable[..., Any]
 
 
@@ -150,6 +152,12 @@ class SCM:
         from counterlog.model.graph import graph
 
         return nx.freeze(graph(self, None))
+
+    def world(self, n_users: int = 300, n_items: int = 200, rng: int = 0, **options: Any) -> KnownWorld:
+        """A known world of this program at its truth: see `counterlog.model.known_world.known_world`."""
+        from counterlog.model.known_world import known_world
+
+        return known_world(self, n_users, n_items, rng, **options)
 
     def validate(self) -> dict[str, Site]:
         """The sites, after checking that every role names one.
