@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -16,7 +20,6 @@ from counterlog.logs.raw import RawTable, duplicates
 SEPARATORS = (",", "\t", ";", "|", " ")
 _BLOCK = 1 << 24
 _HEAD = 1 << 16
-_SPOKEN = {"\t": "tab", " ": "space"}
 
 
 def read_csv(
@@ -73,7 +76,8 @@ def split_header(head: str, wanted: Sequence[str], separator: str | None, path: 
     splits: dict[str, list[str]] = {}
     for candidate in tried:
         try:
-            splits[candidate] = next(csv.reader(head.splitlines(keepends=True), delimiter=candidate, strict=False))
+            records = csv.reader(io.StringIO(head, newline=""), delimiter=candidate, strict=False)
+            splits[candidate] = next(record for record in records if record)
         except (StopIteration, csv.Error) as error:
             raise InputError(f"{path}: the first line is no header ({error or 'nothing in it'})") from error
     for candidate, names in splits.items():
@@ -82,11 +86,6 @@ def split_header(head: str, wanted: Sequence[str], separator: str | None, path: 
     # Nothing fits: the split with most of the wanted columns makes the best message; the comma among equals.
     best = max(splits, key=lambda s: len(set(wanted) & set(splits[s])))
     return splits[best], best
-
-
-def spoken(separator: str) -> str:
-    """A separator in words that can be read."""
-    return _SPOKEN.get(separator, repr(separator))
 
 
 def _read(path: Path, names: list[str], chosen: list[int], separator: str, skip: bool) -> RawTable:
@@ -100,34 +99,21 @@ def _read(path: Path, names: list[str], chosen: list[int], separator: str, skip:
     # Own names f0, f1, ... so that any header can be read, doubles included; one thread, so that rows have numbers.
     fields = [f"f{i}" for i in chosen]
     kinds = {f"f{i}": pa.string() for i in range(len(names))}
-    try:
-        with pa.input_stream(path, compression=_compression(path)) as stream:
-            table = pacsv.read_csv(
-                stream,
-                read_options=pacsv.ReadOptions(
-                    **_naming(names, skip), skip_rows_after_names=int(skip), use_threads=False, block_size=_BLOCK
-                ),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=separator, newlines_in_values=True, invalid_row_handler=note
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=kinds,
-                    include_columns=fields,
-                    strings_can_be_null=True,
-                    null_values=[""],
-                    quoted_strings_can_be_null=True,
-                ),
-            )
-    except UnicodeDecodeError as error:
-        raise InputError(_encoding(path)) from error
-    except pa.ArrowInvalid as error:
-        if "UTF8" in str(error) or "utf8" in str(error):
-            raise InputError(_encoding(path)) from error
-        raise InputError(f"{path} cannot be read as CSV: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    with _opened(path) as stream:
+        table = pacsv.read_csv(
+            stream,
+            read_options=pacsv.ReadOptions(
+                **_naming(names, skip), skip_rows_after_names=int(skip), use_threads=False, block_size=_BLOCK
+            ),
+            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+            convert_options=pacsv.ConvertOptions(
+                column_types=kinds,
+                include_columns=fields,
+                strings_can_be_null=True,
+                null_values=[""],
+                quoted_strings_can_be_null=True,
+            ),
+        )
     table = table.rename_columns([names[i] for i in chosen]) if chosen else table.select([])
     return RawTable(str(path), table, tuple(names), True, separator, tuple(skipped), len(skipped))
 
@@ -136,47 +122,62 @@ def _naming(names: list[str], skip: bool) -> dict[str, object]:
     return {"autogenerate_column_names": True} if skip else {"column_names": [f"f{i}" for i in range(len(names))]}
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The decompressed bytes; what Arrow cannot read becomes one clear error."""
+    try:
+        with pa.input_stream(path, compression=_compression(path)) as stream:
+            yield stream
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(
+            f"{path} cannot be decompressed or split into fields: {' '.join(str(error).split())}"
+        ) from error
+
+
 def _compression(path: Path) -> str | None:
     return {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(path.suffix.lower())
 
 
 def _head(path: Path) -> str:
     """The beginning of the file as text, at least one whole line of it."""
-    try:
-        with pa.input_stream(path, compression=_compression(path)) as stream:
-            raw = stream.read(_HEAD)
-            while b"\n" not in raw and b"\r" not in raw and (more := stream.read(_HEAD)):
-                raw += more
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} cannot be decompressed: {error}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InputError(f"{path} cannot be decompressed: {error}") from error
+    with _opened(path) as stream:
+        raw = stream.read(_HEAD)
+        while b"\n" not in raw and b"\r" not in raw and (more := stream.read(_HEAD)):
+            raw += more
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path} is UTF-16, not UTF-8; convert it, for example with: iconv -f UTF-16 -t UTF-8")
     if raw.startswith(b"PK\x03\x04"):
         raise InputError(f"{path} is a zip archive (a spreadsheet?), not CSV; save it as CSV in UTF-8")
-    if b"\0" in raw:
-        raise InputError(f"{path} holds null bytes: it is binary or UTF-16, not a CSV file in UTF-8")
-    # The cut may go through a character; errors behind the header are found, with their line, when the rows are read.
-    text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
-    if any("\udc80" <= c <= "\udcff" for c in text.splitlines()[0] if text.strip()):
-        raise InputError(_encoding(path))
-    return text
+    _refuse_other_encodings(path)
+    # The cut may go through a character of a later line.
+    return raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="ignore")
 
 
-def _encoding(path: Path) -> str:
-    """Where the file stops being UTF-8, and how to mend it."""
-    with pa.input_stream(path, compression=_compression(path)) as stream:
-        for number, line in enumerate(stream.read().split(b"\n"), 1):
+def _refuse_other_encodings(path: Path) -> None:
+    """Read the file once as UTF-8; where it stops being that, say in which line and how to mend it."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    lines, tail = 1, b""
+    with _opened(path) as stream:
+        while True:
+            block = stream.read(_BLOCK)
             try:
-                line.decode("utf-8")
+                decode(block, final=not block)
             except UnicodeDecodeError as error:
+                before = error.object[: error.start]
+                number = lines + before.count(b"\n")
+                start = before.rfind(b"\n") + 1
+                line = (tail if start == 0 else b"") + error.object[start : start + 200].split(b"\n")[0]
                 shown = line.decode("latin-1").strip()[:60]
-                return (
-                    f"{path} is not UTF-8: byte 0x{line[error.start]:02x} in line {number} ({shown!r} if it is "
-                    "Latin-1). "
-                    "No encoding is guessed; convert it, for example with: iconv -f LATIN1 -t UTF-8"
-                )
-    return f"{path} is not UTF-8; convert it, for example with: iconv -f LATIN1 -t UTF-8"
+                raise InputError(
+                    f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {number} "
+                    f"({shown!r} if it is Latin-1). No encoding is guessed; convert it, for example with: "
+                    "iconv -f LATIN1 -t UTF-8"
+                ) from error
+            if b"\0" in block:
+                raise InputError(f"{path} holds null bytes: it is binary or UTF-16, not a CSV file in UTF-8")
+            if not block:
+                return
+            lines += block.count(b"\n")
+            tail = block[block.rfind(b"\n") + 1 :][-200:]

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from counterlog.errors import nearest
 from counterlog.logs.eventchecks import check_context, check_exposure, check_outcome, check_position, check_propensity
 from counterlog.logs.features import FeatureRows, check_coverage, read_features
-from counterlog.logs.idchecks import check_ids, check_same
+from counterlog.logs.idchecks import Ids, check_ids, check_same
 from counterlog.logs.log import Features, InteractionLog
 from counterlog.logs.numeric import Numbers
 from counterlog.logs.problems import Check, Problem, listing, plural
 from counterlog.logs.raw import RawLog, RawTable
-from counterlog.logs.timechecks import check_repeats, check_times
+from counterlog.logs.timechecks import check_repeats, check_times, column_codes
 from counterlog.logs.vocabulary import Vocabulary
 
 
@@ -28,6 +28,8 @@ class Examination:
     raw: RawLog
     check: Check
     columns: dict[str, pa.ChunkedArray]
+    user_ids: Ids | None
+    item_ids: Ids | None
     users: pa.Array
     items: pa.Array
     user_rows: FeatureRows | None
@@ -43,7 +45,7 @@ class Examination:
         """
         self.check.raise_if_bad()
         raw, roles = self.raw, self.raw.roles
-        return InteractionLog(
+        log = InteractionLog(
             pa.table({name: self.columns[name] for name in dict.fromkeys(roles.columns().values())}),
             roles,
             Vocabulary("user", self.users),
@@ -54,6 +56,11 @@ class Examination:
             raw.licence,
             raw.notes + tuple(p.message for p in self.check.warnings),
         )
+        # Already known here, so that the log need not look every id up again: these fill its cached properties.
+        if self.user_ids and self.item_ids:
+            vars(log)["user_codes"] = log.users.codes(self.user_ids.known)[self.user_ids.codes]
+            vars(log)["item_codes"] = log.items.codes(self.item_ids.known)[self.item_ids.codes]
+        return log
 
 
 def examine(raw: RawLog) -> Examination:
@@ -61,6 +68,7 @@ def examine(raw: RawLog) -> Examination:
     events, roles = raw.events, raw.roles
     problems = _structure(raw)
     columns: dict[str, pa.ChunkedArray] = {}
+    times = position = None
     users, found_users = check_ids(events, roles.user)
     items, found_items = check_ids(events, roles.item)
     problems += found_users + found_items
@@ -97,33 +105,25 @@ def examine(raw: RawLog) -> Examination:
         if (context := events.column(name)) is not None:
             columns.setdefault(name, context)
     if users is not None and items is not None:
-        columns[roles.user], columns[roles.item] = users, items
-        keys = [
-            users,
-            items,
-            *(columns[n] for n in (roles.timestamp, roles.position, *roles.context) if n and n in columns),
-        ]
-        problems += check_repeats(
-            events,
-            roles.user,
-            roles.item,
-            keys,
-            None if outcome is None else outcome.values,
-            bool(roles.timestamp and roles.timestamp in columns),
-            roles.outcome_kind == "rating",
-        )
+        columns[roles.user], columns[roles.item] = users.column, items.column
+        codes = [users.codes, items.codes, *(column_codes(columns[name]) for name in roles.context if name in columns)]
+        codes += [times.micros] if times is not None else []
+        codes += [np.nan_to_num(position.values, nan=-1.0).view(np.int64)] if position is not None else []
+        seen = None if outcome is None else outcome.values
+        rating = roles.outcome_kind == "rating"
+        problems += check_repeats(events, roles.user, roles.item, codes, seen, times is not None, rating)
     user_rows, user_ids, found = _features(raw.users, roles.user, events, users, "user")
     problems += found
     item_rows, item_ids, found = _features(raw.items, roles.item, events, items, "item")
     problems += found
     ordered = sorted(problems, key=lambda p: p.severity != "error")
     check = Check(events.source, events.rows + events.skipped_count, len(user_ids), len(item_ids), tuple(ordered))
-    return Examination(raw, check, columns, user_ids, item_ids, user_rows, item_rows)
+    return Examination(raw, check, columns, users, items, user_ids, item_ids, user_rows, item_rows)
 
 
-def known_ids(parts: Iterable[pa.Array | pa.ChunkedArray]) -> pa.Array:
+def known_ids(parts: Iterable[pa.Array]) -> pa.Array:
     """The distinct ids of all parts (one type), sorted: integers, and texts that are all plain integers, by size."""
-    chunks = [c for part in parts for c in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
+    chunks = list(parts)
     if not chunks:
         return pa.array([], pa.string())
     ids = pc.unique(pa.chunked_array(chunks)).drop_null()
@@ -193,13 +193,13 @@ def _structure(raw: RawLog) -> list[Problem]:
 
 
 def _features(
-    raw: RawTable | None, name: str, events: RawTable, ids: pa.ChunkedArray | None, kind: str
+    raw: RawTable | None, name: str, events: RawTable, ids: Ids | None, kind: str
 ) -> tuple[FeatureRows | None, pa.Array, list[Problem]]:
     """Feature rows, all known ids of this kind, problems."""
-    rows, found = (None, []) if raw is None else read_features(raw, name, None if ids is None else ids.type)
+    rows, found = (None, []) if raw is None else read_features(raw, name, None if ids is None else ids.known.type)
     if raw is not None and rows is not None and ids is not None:
         found = found + check_coverage(raw, name, rows, events, ids, kind)
-    parts = [part for part in (ids, rows.ids if rows else None) if part is not None]
+    parts = [part for part in (ids.known if ids else None, rows.ids if rows else None) if part is not None]
     return rows, known_ids(parts), found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterlog.logs.idchecks import check_ids
+from counterlog.logs.idchecks import Ids, check_ids
 from counterlog.logs.log import Features
 from counterlog.logs.numeric import parse_numbers, to_numpy
 from counterlog.logs.problems import Problem, first, listing, plural
@@ -60,21 +60,17 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
     ids, found = check_ids(raw, name)
     if ids is None:
         return None, found
-    if kind is not None and ids.type != kind:
+    if kind is not None and ids.known.type != kind:
         ids, clash = _as_type(raw, name, ids, kind)
         found += clash
         if ids is None:
             return None, found
-    known = to_numpy(ids.is_valid())
-    codes = ids.combine_chunks().dictionary_encode() if not isinstance(ids, pa.Array) else ids.dictionary_encode()
-    if isinstance(codes, pa.ChunkedArray):
-        codes = codes.combine_chunks()
-    index = to_numpy(codes.indices.fill_null(-1)).astype(np.int64)
-    again = np.ones(len(index), bool)
-    again[np.unique(index, return_index=True)[1]] = False
+    known = ids.codes >= 0
+    again = np.ones(raw.rows, bool)
+    again[np.unique(ids.codes, return_index=True)[1]] = False
     again &= known
     if again.any():
-        shown = listing(ids.filter(pa.array(again)).slice(0, 4).to_pylist())
+        shown = listing(ids.column.filter(pa.array(again)).slice(0, 4).to_pylist())
         message = (
             f"{plural(int(again.sum()))} of {raw.source} repeat an id of column {name!r}: {shown}{{where}}; keep one "
             "row an id"
@@ -93,51 +89,46 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
         message = f"{raw.source} has no usable feature beside the id column {name!r}"
         found.append(raw.problem("no_features", name, "warning", np.ones(raw.rows, bool), message))
     table = np.concatenate(blocks, axis=1) if blocks else np.zeros((int(keep.sum()), 0), np.float32)
-    rows = ids.filter(pa.array(keep))
+    rows = ids.column.filter(pa.array(keep))
     return FeatureRows(rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows, tuple(names), table), found
 
 
-def check_coverage(
-    raw: RawTable, name: str, rows: FeatureRows, events: RawTable, ids: pa.ChunkedArray, kind: str
-) -> list[Problem]:
+def check_coverage(raw: RawTable, name: str, rows: FeatureRows, events: RawTable, ids: Ids, kind: str) -> list[Problem]:
     """Events of ids without features, and features of ids without events."""
     found = []
-    without = to_numpy(pc.and_(ids.is_valid(), pc.invert(pc.is_in(ids, value_set=rows.ids))))
+    without = ~to_numpy(pc.is_in(ids.known, value_set=rows.ids))
     if without.any():
-        culprits = pc.unique(ids.filter(pa.array(without)))
+        affected = ids.rows(without)
         message = (
-            f"{plural(len(culprits), kind)} of the log ({plural(int(without.sum()))}) without features in "
-            f"{raw.source}: "
-            f"{listing(culprits.slice(0, 4).to_pylist())}{{where}}; they get the mean of each feature"
+            f"{plural(int(without.sum()), kind)} of the log ({plural(int(affected.sum()))}) without features in "
+            f"{raw.source}: {listing(ids.known.filter(pa.array(without)).slice(0, 4).to_pylist())}{{where}}; they get "
+            "the mean of each feature"
         )
-        found.append(events.problem("missing_features", name, "warning", without, message))
-    unused = to_numpy(pc.invert(pc.is_in(rows.ids, value_set=pc.unique(ids))))
+        found.append(events.problem("missing_features", name, "warning", affected, message))
+    unused = ~to_numpy(pc.is_in(rows.ids, value_set=ids.known))
     if unused.any():
         message = (
             f"{plural(int(unused.sum()), kind)} with features in {raw.source} but without an event: "
             f"{listing(rows.ids.filter(pa.array(unused)).slice(0, 4).to_pylist())}; known all the same, with "
-            "nothing but features to go by"
+            "nothing but "
+            "features to go by"
         )
         found.append(Problem("features_without_events", name, "warning", int(unused.sum()), (), message))
     return found
 
 
-def _as_type(
-    raw: RawTable, name: str, ids: pa.ChunkedArray, kind: pa.DataType
-) -> tuple[pa.ChunkedArray | None, list[Problem]]:
-    if pa.types.is_string(kind):
-        return ids.cast(pa.string()), []
-    if pa.types.is_integer(ids.type):
-        return ids.cast(kind), []
-    odd = to_numpy(pc.invert(pc.match_substring_regex(ids, r"^(0|-?[1-9]\d{0,17})$")).fill_null(False))
+def _as_type(raw: RawTable, name: str, ids: Ids, kind: pa.DataType) -> tuple[Ids | None, list[Problem]]:
+    if pa.types.is_string(kind) or pa.types.is_integer(ids.known.type):
+        return Ids(ids.column.cast(kind), ids.known.cast(kind), ids.codes), []
+    odd = to_numpy(pc.invert(pc.match_substring_regex(ids.known, r"^(0|-?[1-9]\d{0,17})$")))
     if odd.any():
-        shown = listing(ids.filter(pa.array(odd)).slice(0, 4).to_pylist())
+        shown = listing(ids.known.filter(pa.array(odd)).slice(0, 4).to_pylist())
         message = (
             f"ids in column {name!r} of {raw.source} are text ({shown}{{where}}) but integers in the log: make both "
             "text"
         )
-        return None, [raw.problem("id_type", name, "error", odd, message)]
-    return ids.cast(kind), []
+        return None, [raw.problem("id_type", name, "error", ids.rows(odd), message)]
+    return Ids(ids.column.cast(kind), ids.known.cast(kind), ids.codes), []
 
 
 def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | None, list[str], list[Problem]]:
@@ -157,6 +148,10 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
         return left_out("feature_type", f"is {column.type}, neither numbers nor text")
     found = []
     if not numbers.bad.any():
+        values = numbers.values[keep]
+        finite = values[np.isfinite(values)]
+        if not len(finite) and not numbers.infinite.any():
+            return left_out("constant_feature", "is empty")
         if numbers.infinite.any():
             shown = listing(numbers.shown(first(numbers.infinite)))
             message = (
@@ -170,12 +165,8 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
                 "its mean"
             )
             found.append(raw.problem("null_feature", name, "warning", numbers.missing, message))
-        values = numbers.values[keep]
-        finite = values[np.isfinite(values)]
         if len(finite) and np.all(finite == finite[0]):
             return _with(left_out("constant_feature", f"is {finite[0]:g} in every row"), found)
-        if not len(finite):
-            return _with(left_out("constant_feature", "is empty"), found)
         return values.astype(np.float32)[:, None], [name], found
     if 2 * numbers.given.sum() > (~numbers.missing).sum():
         shown = listing(numbers.shown(first(numbers.bad)))

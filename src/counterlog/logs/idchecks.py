@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +17,29 @@ _INVISIBLE = r"[\x{0000}-\x{001F}\x{007F}\x{200B}-\x{200F}\x{2060}\x{FEFF}]"
 _SCIENTIFIC = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
 
 
-def check_ids(raw: RawTable, name: str) -> tuple[pa.ChunkedArray | None, list[Problem]]:
-    """The ids of a column, null where missing or blank, and what is wrong with them; no ids if the type cannot hold
-    any.
-    """
+@dataclass(frozen=True)
+class Ids:
+    """A column of ids, null where missing or blank; ``known[codes]`` are its values, code -1 stands for null."""
+
+    column: pa.ChunkedArray
+    known: pa.Array
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> Ids:
+        """Encode a column once, so that every check works on the distinct ids."""
+        encoded = column.combine_chunks().dictionary_encode()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        return cls(column, encoded.dictionary, to_numpy(encoded.indices.fill_null(-1)).astype(np.int64))
+
+    def rows(self, culprits: np.ndarray) -> np.ndarray:
+        """Mask of the rows whose id is marked in ``culprits`` (one entry a known id)."""
+        return np.append(culprits, False)[self.codes]
+
+
+def check_ids(raw: RawTable, name: str) -> tuple[Ids | None, list[Problem]]:
+    """The ids of a column and what is wrong with them; no ids if its type cannot hold any."""
     column = raw.column(name)
     if column is None:
         return None, []
@@ -26,10 +47,14 @@ def check_ids(raw: RawTable, name: str) -> tuple[pa.ChunkedArray | None, list[Pr
     if pa.types.is_null(kind):
         column = column.cast(pa.string())
     elif pa.types.is_integer(kind):
-        return column, _nulls(raw, name, column)
+        found = Ids.of(column)
+        return found, _nulls(raw, name, found)
     elif not pa.types.is_string(kind):
         return None, [_wrong_type(raw, name, column)]
-    ids = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), pa.scalar(None, pa.string()), column)
+    ids = Ids.of(column)
+    blank = to_numpy(pc.equal(pc.utf8_trim_whitespace(ids.known), ""))
+    if blank.any():
+        ids = Ids.of(pc.if_else(pa.array(ids.rows(blank)), pa.scalar(None, pa.string()), column))
     return ids, _nulls(raw, name, ids) + _spelling(raw, name, ids)
 
 
@@ -45,8 +70,8 @@ def _wrong_type(raw: RawTable, name: str, column: pa.ChunkedArray) -> Problem:
     return raw.problem("id_type", name, "error", np.ones(raw.rows, bool), message)
 
 
-def _nulls(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
-    null = to_numpy(ids.is_null())
+def _nulls(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
+    null = ids.codes < 0
     if not null.any():
         return []
     message = (
@@ -56,18 +81,17 @@ def _nulls(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
     return [raw.problem("null_id", name, "error", null, message)]
 
 
-def _spelling(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
+def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
     """Remarks on ids that probably mean another id. They are kept as they are: nobody but the user knows."""
-    known = pc.unique(ids).drop_null()
+    known = ids.known
     found = []
 
     def remark(code: str, odd: pa.Array, what: str, cure: str) -> None:
-        culprits = known.filter(odd)
-        if len(culprits):
-            rows = to_numpy(pc.is_in(ids, value_set=culprits))
-            shown = listing(culprits.slice(0, 4).to_pylist())
-            message = f"{plural(len(culprits), 'id')} in column {name!r} {what}: {shown}{{where}}. {cure}"
-            found.append(raw.problem(code, name, "warning", rows, message))
+        culprits = to_numpy(odd)
+        if culprits.any():
+            shown = listing(known.filter(odd).slice(0, 4).to_pylist())
+            message = f"{plural(int(culprits.sum()), 'id')} in column {name!r} {what}: {shown}{{where}}. {cure}"
+            found.append(raw.problem(code, name, "warning", ids.rows(culprits), message))
 
     remark(
         "id_space",
@@ -98,44 +122,37 @@ def _spelling(raw: RawTable, name: str, ids: pa.ChunkedArray) -> list[Problem]:
         remark(
             "id_float", floats, "that end in '.0'", "Integers went through a float somewhere; large ids may be mixed up"
         )
-    found += _lookalikes(raw, name, ids, known)
-    return found
+    return found + _lookalikes(raw, name, ids)
 
 
-def _lookalikes(raw: RawTable, name: str, ids: pa.ChunkedArray, known: pa.Array) -> list[Problem]:
-    """Ids that differ only by case or by how an accent is encoded (composed or not)."""
-    folded = pc.utf8_lower(pc.utf8_normalize(pc.utf8_trim_whitespace(known), form="NFC"))
-    codes = folded.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    alike = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, bool)
-    # A difference by outer spaces alone is reported as such.
-    trimmed = pc.utf8_trim_whitespace(known).dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    spaces_only = np.zeros(len(codes), bool)
-    if alike.any():
-        forms = np.unique(np.stack([codes, trimmed]), axis=1)[0]
-        spaces_only = np.bincount(forms, minlength=len(codes) + 1)[codes] == 1
-    odd = alike & ~spaces_only
-    if not odd.any():
+def _lookalikes(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
+    """Ids that differ from a usual one only by case or by how an accent is encoded (composed or not)."""
+    folded = pc.utf8_lower(pc.utf8_normalize(ids.known, form="NFC")).dictionary_encode()
+    if len(folded.dictionary) == len(ids.known):
         return []
-    order = np.argsort(codes[odd], kind="stable")
-    shown = listing(known.filter(pa.array(odd)).take(pa.array(order[:4])).to_pylist(), 4)
-    rows = to_numpy(pc.is_in(ids, value_set=known.filter(pa.array(odd))))
+    group = to_numpy(folded.indices).astype(np.int64)
+    events = np.bincount(ids.codes[ids.codes >= 0], minlength=len(ids.known))
+    order = np.lexsort((-events, group))  # the most frequent form of each group comes first
+    first = np.ones(len(order), bool)
+    first[1:] = group[order[1:]] != group[order[:-1]]
+    usual = order[first][group]
+    odd = usual != np.arange(len(group))
+    pairs = [(ids.known[int(i)].as_py(), ids.known[int(usual[i])].as_py()) for i in np.flatnonzero(odd)[:3]]
+    shown = ", ".join(f"{rare!r} beside {common!r}" for rare, common in pairs)
     message = (
-        f"{plural(int(odd.sum()), 'id')} in column {name!r} differ from another only by case or by the encoding "
-        "of an accent: "
-        f"{shown}{{where}}. They are kept apart; rewrite them if they mean the same"
+        f"{plural(int(odd.sum()), 'id')} in column {name!r} differing from another only by case or by the "
+        "encoding of an "
+        f"accent: {shown}{{where}}. They are kept apart; rewrite them if they mean the same"
     )
-    return [raw.problem("id_case", name, "warning", rows, message)]
+    return [raw.problem("id_case", name, "warning", ids.rows(odd), message)]
 
 
-def check_same(raw: RawTable, name: str, kind: str, ids: pa.ChunkedArray | None) -> list[Problem]:
+def check_same(raw: RawTable, name: str, kind: str, ids: Ids | None) -> list[Problem]:
     """A remark if all events are of one user or one item."""
-    if ids is None or raw.rows < 2:
-        return []
-    known = pc.unique(ids).drop_null()
-    if len(known) != 1:
+    if ids is None or raw.rows < 2 or len(ids.known) != 1:
         return []
     what = (
-        f"all {raw.rows:,} events have one {kind}, {known[0].as_py()!r} (column {name!r}): nothing can be learned "
+        f"all {raw.rows:,} events have one {kind}, {ids.known[0].as_py()!r} (column {name!r}): nothing can be learned "
         f"across {kind}s"
     )
     return [raw.problem(f"single_{kind}", name, "warning", np.ones(raw.rows, bool), what)]

@@ -105,72 +105,66 @@ def check_repeats(
     raw: RawTable,
     user: str,
     item: str,
-    columns: Sequence[pa.ChunkedArray],
+    codes: Sequence[np.ndarray],
     outcome: np.ndarray | None,
     timed: bool,
     rating: bool,
 ) -> list[Problem]:
-    """Events that are there twice, and ratings of one pair that contradict each other.
+    """Events that are there twice, and outcomes of one event that contradict each other.
 
-    ``columns`` are user, item, then timestamp, position and contexts as far as there are any.
+    ``codes`` are int64 ``[rows]``, equal where users, items, then timestamps, positions and contexts (as far as there
+    are any) are equal. Without a timestamp a click or a view may well repeat; a rating may not.
     """
-    if raw.rows < 2 or len(columns) < 2:
+    if raw.rows < 2 or not (timed or rating):
+        return []
+    repeated = repeats(codes)
+    if not repeated.any():
         return []
     found = []
-    key = group_codes(columns)
-    whole = key if outcome is None else _combine(key, _ranks(outcome))
-    again = _repeats(whole)
-    # Without a timestamp a click or a view may well repeat; a rating may not.
-    if again.any() and (timed or rating):
+    again = repeated if outcome is None else repeats([*codes, np.nan_to_num(outcome, nan=-0.5).view(np.int64)])
+    if again.any():
         message = (
-            f"{plural(int(again.sum()), 'event')} repeated exactly (same {user}, "
-            f"{item}{', time' if timed else ''} and outcome)"
-            "{where}: drop the copies if the log was written twice"
+            f"{plural(int(again.sum()), 'event')} repeated exactly (same {user}, {item}{', time' if timed else ''} and "
+            "outcome){where}: drop the copies if the log was written twice"
         )
         found.append(raw.problem("duplicate_event", user, "warning", again, message))
-    if outcome is not None:
-        conflict = _repeats(key) & ~again
-        if conflict.any() and (timed or rating):
-            message = (
-                f"{plural(int(conflict.sum()), 'event')} with the same {user}, "
-                f"{item}{' and time' if timed else ''} as an earlier one "
-                "but another outcome{where}: keep the one that counts"
-            )
-            found.append(raw.problem("conflicting_outcome", item, "warning", conflict, message))
+    conflict = repeated & ~again
+    if conflict.any():
+        message = (
+            f"{plural(int(conflict.sum()), 'event')} with the same {user}, {item}{' and time' if timed else ''} as an "
+            "earlier one but another outcome{where}: keep the one that counts"
+        )
+        found.append(raw.problem("conflicting_outcome", item, "warning", conflict, message))
     return found
 
 
-def group_codes(columns: Sequence[pa.ChunkedArray]) -> np.ndarray:
-    """One int64 code a row, equal where every column is equal (nulls are equal to nulls)."""
-    codes = _column_codes(columns[0])
-    for column in columns[1:]:
-        codes = _combine(codes, _column_codes(column))
-    return codes
-
-
-def _column_codes(column: pa.ChunkedArray) -> np.ndarray:
+def column_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """One int64 code a row, equal where the values are equal; null is a value of its own."""
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     return to_numpy(encoded.indices).astype(np.int64)
 
 
-def _combine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Codes of pairs; numbered anew, so that they never overflow."""
-    width = int(b.max(initial=0)) + 1
-    if int(a.max(initial=0)) > (2**62) // width:
-        a = np.unique(a, return_inverse=True)[1].astype(np.int64)
-    return a * width + b
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
-
-
-def _repeats(codes: np.ndarray) -> np.ndarray:
-    """Mask of the entries that occurred before."""
-    order = np.argsort(codes, kind="stable")
-    ordered = codes[order]
-    again = np.zeros(len(codes), bool)
-    again[order[1:]] = ordered[1:] == ordered[:-1]
+def repeats(codes: Sequence[np.ndarray]) -> np.ndarray:
+    """Mask of the rows whose codes (int64, one array a column) all occurred together in an earlier row."""
+    key = np.zeros(len(codes[0]), np.uint64)
+    for column in codes:
+        key = _mixed(key ^ column.astype(np.uint64))
+    again = np.zeros(len(key), bool)
+    ordered = np.sort(key)
+    if not np.any(ordered[1:] == ordered[:-1]):
+        return again
+    order = np.argsort(key, kind="stable")
+    later, earlier = order[1:], order[:-1]
+    # Equal keys could be an accident of mixing: what counts are the codes.
+    again[later] = np.logical_and.reduce([column[later] == column[earlier] for column in codes])
     return again
+
+
+def _mixed(key: np.ndarray) -> np.ndarray:
+    """SplitMix64: a one-to-one scrambling of 64 bits (Steele, Lea and Flood, 2014)."""
+    key = key + np.uint64(0x9E3779B97F4A7C15)
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return key ^ (key >> np.uint64(31))

@@ -148,7 +148,7 @@ def _scaled(column: pa.ChunkedArray, values: np.ndarray, factor: float) -> np.nd
 
 def _as_dates(values: np.ndarray) -> np.ndarray | None:
     """Microseconds of numbers that are all written as YYYYMMDD or YYYYMMDDhhmmss; None if any is not."""
-    if np.any(values != np.floor(values)):
+    if values.min() < 19000101 or values.max() >= 21000101000000 or np.any(values != np.floor(values)):
         return None
     long = values >= 1e13
     if not (long.all() or not long.any()):
