@@ -55,6 +55,12 @@ class Plan:
         return len(self.cuts) - 1
 
     @property
+    def typical(self) -> float:
+        """Opportunities of a block on average, sampled ones counted by their weight."""
+        cells = self.cells
+        return (cells.n if self.unexposed is None else cells.n_users * cells.n_items) / len(self)
+
+    @property
     def static(self) -> bool:
         """Whether a block is the same in every epoch."""
         return not isinstance(self.unexposed, float)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import networkx as nx
 import numpy as np
 
-from counterlog.errors import InputError, RefusedError, unknown_name
+from counterlog.errors import InputError, RefusedError, UnknownNameError, unknown_name
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from counterlog.logs import InteractionLog
     from counterlog.model import SCM
 
@@ -90,7 +92,7 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
     columns, others = _columns(scm, log, treatment)
     treatment = dataclasses.replace(treatment, others=others)
     position = columns.get("position")
-    return Cells(
+    cells = Cells(
         n_users,
         n_items,
         pointer,
@@ -102,10 +104,12 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
         order,
         treatment,
         log.levels,
-        int(position.max()) if position is not None and len(position) else 1,
+        int(np.nanmax(position, initial=1)) if position is not None else 1,
         _standard(log.user_features.values),
         _standard(log.item_features.values),
     )
+    _check_values(scm, log, cells)
+    return cells
 
 
 def decide(scm: SCM, log: InteractionLog) -> Treatment:
@@ -147,7 +151,7 @@ def _check_kind(scm: SCM, log: InteractionLog, discrete: bool) -> None:
 def _outcome(log: InteractionLog, exposure: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Outcome values that are always inside the support, and where they are known: seen and exposed."""
     values = log.outcome
-    assert values is not None  # noqa: S101  (bind has checked)
+    assert values is not None
     known = np.isfinite(values) & (np.ones(log.rows, bool) if exposure is None else exposure > 0)
     if log.roles.outcome_kind == "rating":
         return np.searchsorted(np.asarray(log.levels), np.where(known, values, log.levels[0])).astype(np.int64), known
@@ -157,9 +161,10 @@ def _outcome(log: InteractionLog, exposure: np.ndarray | None) -> tuple[np.ndarr
 
 def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Context and position by name, and the check that every unnamed site of an opportunity has a column."""
-    columns = {name: _codes(log, name) for name in log.roles.context}
+    columns = {name: encode(log, name, log.table[name]) for name in log.roles.context}
     if log.position is not None:
-        columns["position"] = log.position.astype(np.int64)
+        whole = bool(np.isfinite(log.position).all())
+        columns["position"] = log.position.astype(np.int64 if whole else np.float32)
     others: list[str] = []
     sites = [s for s in scm.sites().values() if s.plate == "opportunities" and s.name not in (scm.exposure, scm.outcome)]
     for site in sites:
@@ -171,23 +176,81 @@ def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[
         elif site.name not in columns:
             flag = "--position" if site.name == "position" else "--context"
             raise unknown_name("column for the site", site.name, columns, f"{scm.name} needs it in the log: name the column with {flag}.")
-    if treatment.implied and columns and any(s.name in columns for s in sites):
-        raise RefusedError(f"the log has interactions only, so cells without an event have no {', '.join(columns)}; {scm.name} needs it "
-                           "for every opportunity. Give a log with an exposure column (--exposure), one row an opportunity")
+    for name in (s.name for s in sites if s.name in columns):
+        null = int(np.isnan(columns[name]).sum())
+        if null:
+            raise InputError(
+                f"{null:,} of {log.rows:,} rows have no {name!r}, which {scm.name} needs for every opportunity; fill them in or leave those rows out"
+            )
+    if treatment.implied and columns:
+        _refuse_context(scm, log, sorted({s.name for s in sites} & columns.keys()))
+        columns = {}
     return columns, tuple(others)
 
 
-def _codes(log: InteractionLog, name: str) -> np.ndarray:
-    """Numbers as float32; text, booleans and times as int64 codes in sorted order."""
+def _refuse_context(scm: SCM, log: InteractionLog, needed: list[str]) -> None:
+    """In a log of interactions only the cells without an event have no context, so a program may not ask for any."""
+    from counterlog.model.view import tiny_view
+
+    if not needed:
+        try:
+            scm.sites(tiny_view(context={}))
+        except UnknownNameError as error:
+            needed = [name for name in log.roles.context if f"no context {name!r}" in str(error)]
+            if not needed:
+                raise
+    if needed:
+        raise RefusedError(
+            f"the log has interactions only, so cells without an event have no {', '.join(needed)}; {scm.name} needs it for every opportunity. "
+            "Give a log with an exposure column (--exposure), one row an opportunity"
+        )
+
+
+def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """A context column as a program reads it: numbers as float32 (null is NaN); text, booleans and times as int64 codes of the log's values in sorted order.
+
+    Nulls among those have the code after the last.
+
+    Raises
+    ------
+    UnknownNameError
+        A value that the log's own column does not have.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = log.table[name].combine_chunks()
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+    known = log.table[name]
+    if pa.types.is_integer(known.type) or pa.types.is_floating(known.type):
         return column.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
     text = column.cast(pa.string())
-    levels = pc.unique(text).drop_null().sort()
-    return pc.index_in(text, value_set=levels).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    levels = pc.unique(known.cast(pa.string())).drop_null()
+    levels = levels.take(pc.sort_indices(levels))
+    codes = pc.index_in(text, value_set=levels)
+    unseen = pc.and_(codes.is_null(), text.is_valid())
+    if pc.any(unseen).as_py():
+        raise unknown_name(f"value of {name!r}", str(text.filter(unseen)[0]), levels.to_pylist(), "The fit has not seen it.")
+    return codes.fill_null(len(levels)).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _check_values(scm: SCM, log: InteractionLog, cells: Cells) -> None:
+    """The lowest and the highest value of each column must be ones that the site of its name can take."""
+    import torch
+
+    from counterlog import rng as _rng
+    from counterlog.inference.tables import sample_view
+
+    seen = {scm.outcome: cells.outcome[cells.known], **cells.columns}
+    with _rng.seeded(0, "values", scm.name):
+        nodes = scm.trace(sample_view(cells))
+    for name in seen.keys() & nodes.keys():
+        if len(seen[name]):
+            ends = torch.from_numpy(np.stack([seen[name].min(), seen[name].max()]))
+            fine = [bool(nodes[name]["fn"].support.check(end).all()) for end in ends]
+            if not all(fine):
+                raise InputError(
+                    f"the log's {log.roles.outcome if name == scm.outcome else name!r} goes from {ends[0]:g} to {ends[1]:g}, but site {name!r} of "
+                    f"{scm.name} ({type(nodes[name]['fn']).__name__}) cannot take such values; choose another model or outcome kind"
+                )
 
 
 def _standard(values: np.ndarray) -> np.ndarray:

@@ -60,10 +60,15 @@ class Assign(Messenger):
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """Negative ELBO of a block, an estimate of the whole log's when divided by the block's share; and its parts by site."""
+    """Negative ELBO of a block: with those of the other blocks it adds up to the whole log's.
+
+    ``parts`` are its terms: the divergence of each latent site, and ``log_likelihood``; ``seen`` the log-probability of each site of an
+    opportunity, ``[..., n]``, before unseen ones are summed out.
+    """
 
     total: Tensor
     parts: dict[str, Tensor]
+    seen: dict[str, Tensor]
 
 
 def opportunity_log_prob(assign: Assign, block: Block, names: Mapping[str, Tensor], outcome: str) -> dict[str, Tensor]:
@@ -133,7 +138,7 @@ def negative_elbo(scm: SCM, block: Block, plan: Layout, treatment: Treatment, le
         kl = divergence(site, fn, locs[site.table][site.name], scales[site.table][site.name], unconstrained[site.name], values[site.name])
         share = {"users": 1.0, "items": block.item_share, "globals": block.share}[site.table]
         losses[site.name] = (kl * share).sum()
-    return Loss(sum(losses.values()), losses)  # type: ignore[arg-type]
+    return Loss(sum(losses.values()), losses, parts)  # type: ignore[arg-type]
 
 
 def divergence(site: Latent, prior: Any, loc: Tensor, log_scale: Tensor, z: Tensor, value: Tensor) -> Tensor:

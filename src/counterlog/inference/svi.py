@@ -46,7 +46,7 @@ class Schedule:
 
 @dataclass(eq=False)
 class State:
-    """Where a fit stands: its tables and the losses so far, one a step, each an estimate of the negative ELBO an opportunity."""
+    """Where a fit stands: its tables and the losses so far, one a step; their mean over an epoch estimates the negative ELBO an opportunity."""
 
     tables: dict[str, Table]
     losses: list[float]
@@ -131,11 +131,13 @@ def _step(
     draws = {name: torch.randn(leaf[0].shape, generator=noise, device=plan.device) for name, leaf in leaves.items()}
     with torch.device(plan.device):
         loss = negative_elbo(scm, block, layout, plan.cells.treatment, leaves, draws)
-    each = loss.total / block.total
+    each = loss.total / plan.typical  # one divisor for all blocks: by its own size a block of few opportunities would pull as much as any
     value = float(each.detach())
     if not math.isfinite(value):
-        raise FitError(_blame(loss, leaves, step))
+        raise FitError(_blame(loss, step))
     each.backward()  # type: ignore[no-untyped-call]
+    if not all(leaf.grad is None or math.isfinite(float(leaf.grad.sum())) for pair in leaves.values() for leaf in pair):
+        raise FitError(_blame_gradient(layout, leaves, step))
     slow = schedule.decay ** (step / schedule.steps)
     rows = rows_of(block)
     for name, table in tables.items():
@@ -144,12 +146,25 @@ def _step(
     return value
 
 
-def _blame(loss: Loss, leaves: Mapping[str, tuple[Tensor, Tensor]], step: int) -> str:
-    bad = [name for name, part in loss.parts.items() if not bool(torch.isfinite(part).all())]
-    named = "the log-likelihood of the events" if bad == ["log_likelihood"] else f"site {', '.join(repr(b) for b in bad)}"
+def _blame(loss: Loss, step: int) -> str:
+    """Names the sites whose terms are not finite: those of an opportunity first, since every latent flows into them."""
+    latents = [name for name, part in loss.parts.items() if name != "log_likelihood" and not bool(torch.isfinite(part).all())]
+    bad = latents or [name for name, part in loss.seen.items() if not bool(torch.isfinite(part).all())] or ["log_likelihood"]
     return (
-        f"the loss is not finite at step {step + 1}, in {named}; check that the program's distributions accept every value of the log "
-        "and that no scale reaches 0"
+        f"the loss is not finite at step {step + 1}, in site {', '.join(repr(b) for b in bad)}; check that the program's distributions accept every "
+        "value of the log and that no scale reaches 0"
+    )
+
+
+def _blame_gradient(layout: Layout, leaves: Mapping[str, tuple[Tensor, Tensor]], step: int) -> str:
+    bad = []
+    for site in layout.sites:
+        grads = [leaf.grad[:, site.start : site.stop] for leaf in leaves[site.table] if leaf.grad is not None]
+        if not all(bool(torch.isfinite(grad).all()) for grad in grads):
+            bad.append(repr(site.name))
+    return (
+        f"the gradient is not finite at step {step + 1}, in site {', '.join(bad)}, though the loss is; look for a square root, a logarithm or a "
+        "division at 0 in what the program computes from it"
     )
 
 
