@@ -6,7 +6,7 @@ and routes. An edge that skips a rank gets a slot of its own there, so that it p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +16,8 @@ import numpy as np
 Size = tuple[float, float]
 Point = tuple[float, float]
 Edge = tuple[str, str]
+#: A place in a column: a node, or an edge (from, to, rank) that passes through.
+Slot = str | tuple[str, str, int]
 
 #: Rounds of ordering and of positioning; small graphs settle within half of them.
 ROUNDS = 16
@@ -67,7 +69,9 @@ def layered(
     ranks = _ranks(graph)
     columns, chains = _columns(graph, ranks, first)
     columns = _untangle(columns, chains)
-    heights = {node: sizes[node][1] if node in sizes else 0.5 * row_gap for column in columns for node in column}
+    heights = {
+        slot: sizes[slot][1] if isinstance(slot, str) else 0.5 * row_gap for column in columns for slot in column
+    }
     rows = _rows(columns, chains, heights, row_gap)
     return _place(graph, sizes, columns, chains, rows, heights, column_gap)
 
@@ -85,14 +89,14 @@ def _ranks(graph: nx.DiGraph) -> dict[str, int]:
 
 def _columns(
     graph: nx.DiGraph, ranks: Mapping[str, int], first: Callable[[str], int]
-) -> tuple[list[list[Hashable]], dict[Edge, list[Hashable]]]:
+) -> tuple[list[list[Slot]], dict[Edge, list[Slot]]]:
     """The nodes of each rank, and for each edge the chain of slots from its cause to its effect."""
-    columns: list[list[Hashable]] = [[] for _ in range(max(ranks.values()) + 1)]
+    columns: list[list[Slot]] = [[] for _ in range(max(ranks.values()) + 1)]
     for node in sorted(graph, key=first):
         columns[ranks[node]].append(node)
-    chains: dict[Edge, list[Hashable]] = {}
+    chains: dict[Edge, list[Slot]] = {}
     for start, end in graph.edges:
-        between: list[Hashable] = [(start, end, rank) for rank in range(ranks[start] + 1, ranks[end])]
+        between: list[Slot] = [(start, end, rank) for rank in range(ranks[start] + 1, ranks[end])]
         for slot, rank in zip(between, range(ranks[start] + 1, ranks[end]), strict=True):
             columns[rank].append(slot)
         chains[start, end] = [start, *between, end]
@@ -100,10 +104,10 @@ def _columns(
 
 
 def _neighbours(
-    chains: Mapping[Edge, list[Hashable]],
-) -> tuple[dict[Hashable, list[Hashable]], dict[Hashable, list[Hashable]]]:
-    before: dict[Hashable, list[Hashable]] = {}
-    after: dict[Hashable, list[Hashable]] = {}
+    chains: Mapping[Edge, list[Slot]],
+) -> tuple[dict[Slot, list[Slot]], dict[Slot, list[Slot]]]:
+    before: dict[Slot, list[Slot]] = {}
+    after: dict[Slot, list[Slot]] = {}
     for chain in chains.values():
         for left, right in pairwise(chain):
             after.setdefault(left, []).append(right)
@@ -111,7 +115,7 @@ def _neighbours(
     return before, after
 
 
-def _untangle(columns: list[list[Hashable]], chains: Mapping[Edge, list[Hashable]]) -> list[list[Hashable]]:
+def _untangle(columns: list[list[Slot]], chains: Mapping[Edge, list[Slot]]) -> list[list[Slot]]:
     """Order each column by its neighbours' mean place, sweeping to and fro; the round with fewest crossings wins."""
     before, after = _neighbours(chains)
     best, fewest = columns, _crossings(columns, after)
@@ -127,7 +131,7 @@ def _untangle(columns: list[list[Hashable]], chains: Mapping[Edge, list[Hashable
     return best
 
 
-def _crossings(columns: list[list[Hashable]], after: Mapping[Hashable, list[Hashable]]) -> int:
+def _crossings(columns: list[list[Slot]], after: Mapping[Slot, list[Slot]]) -> int:
     place = {node: i for column in columns for i, node in enumerate(column)}
     found = 0
     for column in columns:
@@ -137,13 +141,14 @@ def _crossings(columns: list[list[Hashable]], after: Mapping[Hashable, list[Hash
 
 
 def _rows(
-    columns: list[list[Hashable]], chains: Mapping[Edge, list[Hashable]], heights: Mapping[Hashable, float], gap: float
-) -> dict[Hashable, float]:
+    columns: list[list[Slot]], chains: Mapping[Edge, list[Slot]], heights: Mapping[Slot, float], gap: float
+) -> dict[Slot, float]:
     """The height of each node's centre: near its neighbours' mean, never closer than ``gap`` to the next node."""
     from scipy.optimize import isotonic_regression
 
     before, after = _neighbours(chains)
-    offsets, rows = [], {}
+    offsets: list[np.ndarray] = []
+    rows: dict[Slot, float] = {}
     for column in columns:
         tall = np.array([heights[node] for node in column])
         offset = np.concatenate([[0.0], np.cumsum((tall[:-1] + tall[1:]) / 2 + gap)])
@@ -164,30 +169,30 @@ def _rows(
 def _place(
     graph: nx.DiGraph,
     sizes: Mapping[str, Size],
-    columns: list[list[Hashable]],
-    chains: Mapping[Edge, list[Hashable]],
-    rows: Mapping[Hashable, float],
-    heights: Mapping[Hashable, float],
+    columns: list[list[Slot]],
+    chains: Mapping[Edge, list[Slot]],
+    rows: Mapping[Slot, float],
+    heights: Mapping[Slot, float],
     column_gap: float,
 ) -> Layout:
     top = min(rows[node] - heights[node] / 2 for node in rows)
     rank = {node: i for i, column in enumerate(columns) for node in column}
     passing = [0] * (len(columns) + 1)
     for chain in chains.values():
-        for left, _ in pairwise(chain):
-            passing[rank[left]] += 1
-    edges, x = [], 0.0
+        for slot in chain[:-1]:
+            passing[rank[slot]] += 1
+    sides, x = [], 0.0
     for i, column in enumerate(columns):
-        wide = max((sizes[node][0] for node in column if node in sizes), default=0.0)
-        edges.append((x, x + wide))
+        wide = max((sizes[slot][0] for slot in column if isinstance(slot, str)), default=0.0)
+        sides.append((x, x + wide))
         x += wide + column_gap * (1 + min(passing[i], 24) / 24)
-    boxes = {node: Box(sum(edges[rank[node]]) / 2, rows[node] - top, sizes[node][0], sizes[node][1]) for node in graph}
+    boxes = {node: Box(sum(sides[rank[node]]) / 2, rows[node] - top, sizes[node][0], sizes[node][1]) for node in graph}
     routes: dict[Edge, list[Point]] = {}
     for (start, end), chain in chains.items():
         points: list[Point] = []
         for slot in chain[1:-1]:
-            left, right = edges[rank[slot]]
+            left, right = sides[rank[slot]]
             points += [(left, rows[slot] - top), (right, rows[slot] - top)]
         routes[start, end] = points
     low = max(rows[node] + heights[node] / 2 for node in rows)
-    return Layout(boxes, routes, edges[-1][1], low - top)
+    return Layout(boxes, routes, sides[-1][1], low - top)
