@@ -38,7 +38,7 @@ TRUTH = {
     naive_bias=-1,
 )
 def latent_exposure(view, dim=16):
-    """popularity, activity -> exposure -> click <- preference x attribute, quality."""
+    """activity, popularity -> exposure -> click <- preference x attribute, quality."""
     spreads = spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     quality_spread = spread("quality_spread", scale=0.5)

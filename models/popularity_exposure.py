@@ -40,7 +40,7 @@ TRUTH = {
     naive_bias=+1,
 )
 def popularity_exposure(view, dim=4):
-    """popularity, activity -> exposure <- preference x attribute -> click <- exposure, quality."""
+    """activity, popularity, preference x attribute -> exposure -> click <- preference x attribute, leniency, quality."""
     spreads = spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")

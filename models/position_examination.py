@@ -22,7 +22,7 @@ import torch
 from counterlog import scm
 from counterlog.model.mechanisms import Positions, affinity, pick, spread
 
-TRUTH = {"decay": 0.9, "ranking": 0.5, "appeal": -0.5, "conformity": 0.5, "spread": [0.6] * 4, "leniency_spread": 0.5}
+TRUTH = {"decay": 0.9, "ranking": 0.5, "appeal": -0.5, "conformity": 0.5, "leniency_spread": 0.5}
 
 
 @scm(
@@ -33,7 +33,7 @@ TRUTH = {"decay": 0.9, "ranking": 0.5, "appeal": -0.5, "conformity": 0.5, "sprea
     naive_bias=-1,
 )
 def position_examination(view, dim=4):
-    """Popularity -> position -> exposure -> click <- preference x attribute, popularity."""
+    """popularity -> position -> exposure -> click <- preference x attribute, leniency, popularity."""
     spreads, leniency_spread = spread("spread", dim, scale=0.5), spread("leniency_spread")
     decay = spread("decay")
     ranking = pyro.sample("ranking", dist.Normal(0.0, 0.5))

@@ -33,7 +33,7 @@ TRUTH = {"base": -2.6, "selection": [-1.2, -0.8, 0.0, 0.8, 1.2], "first": -1.5, 
     naive_bias=+1,
 )
 def self_selection(view, dim=8):
-    """Preference x attribute + features -> rating -> exposure <- activity, popularity."""
+    """preference x attribute, leniency, quality -> rating -> exposure <- activity, popularity."""
     xu, xi = view.user_features, view.item_features
     p, q = xu.shape[1], xi.shape[1]
     user_spread, item_spread, spreads = spread("user_spread"), spread("item_spread"), spread("spread", dim, scale=0.5)

@@ -181,6 +181,8 @@ class SCM:
                 if name not in sites:
                     cure = f"{self.name} declares {role}={name!r}, but no pyro.sample has that name."
                     raise unknown_name("site", name, sites, cure)
+        if self.outcome in self.latent:
+            raise ModelError(f"{self.name}: the outcome {self.outcome!r} is declared latent, but it is what a log shows")
         if self.exposure == self.outcome:
             raise ModelError(
                 f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each"
@@ -233,6 +235,9 @@ def scm(
     {'level': 0.5}
     """
 
+    if isinstance(latent, str):
+        raise ModelError(f"latent={latent!r} is one text; write latent=({latent!r},)")
+
     def wrap(program: Program) -> SCM:
         signature = list(inspect.signature(program).parameters.values())
         if not signature:
@@ -255,8 +260,20 @@ def _site(name: str, node: Mapping[str, Any]) -> Site:
     inside = [plate for plate in stack if plate in PLATES]
     if len(inside) > 1:
         raise ModelError(f"site {name!r} is inside the plates {inside}; a site belongs to one of {PLATES} or to none")
+    if inside and len(stack) > 1:
+        own = [plate for plate in stack if plate not in PLATES]
+        raise ModelError(f"site {name!r} is inside the plates {stack}; put the dimension of {own[0]!r} into the site: .expand([n]).to_event(1)")
+    if node["is_observed"]:
+        what = "pyro.deterministic" if node["infer"].get("_deterministic") else "obs= (or pyro.factor)"
+        raise ModelError(f"site {name!r} is made by {what}; a program only says how things arise: what was seen comes from the log")
+    if node["mask"] is not None or not _is_one(node["scale"]):
+        raise ModelError(f"site {name!r} is under poutine.mask or poutine.scale; a program only says how things arise: fits weigh rows themselves")
     discrete = bool(getattr(node["fn"].support, "is_discrete", False))
     return Site(name, inside[0] if inside else None, tuple(node["fn"].event_shape), discrete)
+
+
+def _is_one(scale: Any) -> bool:
+    return not hasattr(scale, "shape") and scale == 1.0
 
 
 def _where(error: BaseException, scm: SCM) -> str:

@@ -18,6 +18,8 @@ def naive_answer(
 
     None where the log cannot say: the site has no column, or an arm fixes something that is not one.
     """
+    if fit.treatment.implied and fit.treatment.sum_exposure and on == fit.scm.outcome:
+        return _per_cell(fit, by) if versus is None else (None, {})
     values = _column(fit, on)
     if values is None:
         return None, {}
@@ -37,6 +39,19 @@ def naive_answer(
     if not first.any() or not second.any():
         return None, {}
     return float(values[first].mean() - values[second].mean()), {}
+
+
+def _per_cell(fit: Fit, by: str | None) -> tuple[float, dict[str, float]]:
+    """Clicks without impressions read as they are: whoever did not click did not want to."""
+    log, n_users, n_items = fit.log, fit.cells.n_users, fit.cells.n_items
+    cells = np.unique(log.user_codes * n_items + log.item_codes)
+    user, item = np.divmod(cells, n_items)
+    if by in ("item", log.roles.item):
+        codes, labels, size = item, log.items.labels, n_users
+    else:
+        codes, labels, size = user, log.users.labels, n_items
+    each = np.bincount(codes, minlength=len(labels)) / size
+    return len(cells) / (n_users * n_items), dict(zip(labels, each.tolist(), strict=True)) if by else {}
 
 
 def _column(fit: Fit, site: str) -> np.ndarray | None:

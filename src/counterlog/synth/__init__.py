@@ -9,9 +9,9 @@ from typing import Any
 _HOME = {
     "Store": "counterlog.synth.store",
     "open_store": "counterlog.synth.store",
-    "simulate": "counterlog.synth.simulate",
-    "again": "counterlog.synth.simulate",
-    "SyntheticLog": "counterlog.synth.simulate",
+    "simulate": "counterlog.synth.simulation",
+    "again": "counterlog.synth.simulation",
+    "SyntheticLog": "counterlog.synth.simulation",
     "make_card": "counterlog.synth.provenance",
     "validate_card": "counterlog.synth.provenance",
 }

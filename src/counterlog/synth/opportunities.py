@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from counterlog.model.interventions import Intervention
 
 #: Opportunities of a unit: the piece of work that has its own random stream, so that memory is bounded and bytes never depend on it.
-UNIT = 131_072
+UNIT = 125_000
 #: More cells than this are not gone through without being asked.
 MOST_CELLS = 1_000_000_000
 

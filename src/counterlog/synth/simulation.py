@@ -218,7 +218,7 @@ def _schema(fit: Fit, new_users: bool, truth: bool) -> pa.Schema:
         fields.append(pa.field(field.name, pa.string() if renamed else field.type))
     if "propensity" not in log.table.column_names:
         fields.append(pa.field("propensity", pa.float32()))
-    fields += [pa.field(name, pa.string()) for name in ("source", "rung", "batch")]
+    fields += [pa.field(name, pa.dictionary(pa.int8(), pa.string())) for name in ("source", "rung", "batch")]
     fields += [pa.field("truth_mean", pa.float32()), pa.field("truth_world", pa.int32())] if truth else []
     names = [f.name for f in fields]
     for name in names:
@@ -369,7 +369,8 @@ def _arrow(batch: SyntheticLog, columns: Mapping[str, Any], kept: np.ndarray | N
     constants = {"source": "synthetic", "rung": batch.card["identification"]["rung"], "batch": batch.batch}
     for field in batch.schema:
         if field.name in constants and field.name not in columns:
-            arrays.append(pa.repeat(pa.scalar(constants[field.name], field.type), n))
+            code = pa.array(np.zeros(n, np.int8))
+            arrays.append(pa.DictionaryArray.from_arrays(code, pa.array([constants[field.name]])))
             continue
         values = columns[field.name]
         if isinstance(values, np.ndarray):
