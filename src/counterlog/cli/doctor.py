@@ -70,7 +70,7 @@ def examine() -> dict[str, Any]:
 def _packages() -> dict[str, list[dict[str, Any]]]:
     """The requirements by extra (``core`` for those of the package itself), with what is installed."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in metadata.requires("counterlog") or []:
+    for line in _requirements():
         requirement, _, marker = line.partition(";")
         match = re.match(r"\s*([A-Za-z0-9._-]+)\s*(.*)", requirement)
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
@@ -81,12 +81,24 @@ def _packages() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _requirements() -> list[str]:
+    """The requirements of the installed package; none where it runs from a folder without having been installed."""
+    try:
+        return metadata.requires("counterlog") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
 def _problems(packages: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
     problems = [
         {"code": "missing", "message": f"{p['name']} is not installed; run: pip install 'counterlog' again"}
         for p in packages.get("core", [])
         if p["version"] is None
     ]
+    if not packages:
+        problems.append(
+            {"code": "not_installed", "message": "counterlog is not installed; run: pip install counterlog"}
+        )
     for package in packages.get("core", []):
         low = re.search(r">=\s*([\d.]+)", package["wants"])
         if package["version"] and low and _numbers(package["version"]) < _numbers(low.group(1)):
