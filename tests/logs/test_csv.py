@@ -151,11 +151,10 @@ def test_arbitrary_bytes_give_a_log_or_one_clear_error(
     path = tmp_path_factory.mktemp("bytes") / "log.csv"
     path.write_bytes(content)
     try:
-        found = check(path, outcome="rating")
+        message = check(path, outcome="rating").to_text()
     except CounterlogError as error:
-        assert str(path.name) in str(error)
-    else:
-        assert found.rows >= 0
+        message = str(error)
+    assert path.name in message
 
 
 @settings(max_examples=200, deadline=None)

@@ -99,7 +99,7 @@ def test_two_columns_of_one_name() -> None:
 
 
 def test_a_role_that_does_not_exist() -> None:
-    with pytest.raises(UnknownNameError, match="no role 'usr'.*'user'"):
+    with pytest.raises(UnknownNameError, match=r"no role 'usr'.*'user'"):
         from_frame(pa.table({"u": ["a"]}), usr="u")
 
 
@@ -131,7 +131,7 @@ def test_features_join_by_id_whatever_their_type() -> None:
     assert log.users.ids.to_pylist() == [1, 2, 3]
     assert log.user_features.names == ("age", "sex=f", "sex=m")
     assert log.user_features.values.tolist() == [[10, 0, 1], [20, 1, 0], [30, 1, 0]]
-    with pytest.raises(InputError, match="are text.*integers in the log"):
+    with pytest.raises(InputError, match=r"are text.*integers in the log"):
         from_frame(pa.table({"user": [1, 2], "item": ["a", "b"]}), users=pa.table({"user": ["01", "2"], "age": [1, 2]}))
 
 
