@@ -26,7 +26,6 @@ TRUTH = {
     "popularity_spread": 1.2,
     "activity_spread": 0.7,
     "quality_spread": 0.5,
-    "spread": [0.8] * 4,
 }
 
 

@@ -28,7 +28,6 @@ TRUTH = {
     "targeting": 1.0,
     "popularity_spread": 1.0,
     "quality_spread": 0.5,
-    "spread": [0.6] * 4,
 }
 
 
