@@ -8,7 +8,7 @@ import numpy as np
 
 from counterlog.auditing.exposed import Exposed
 from counterlog.auditing.finding import Finding, Status, number, percent
-from counterlog.auditing.resample import MIN_USERS, corrected, replicate, user_sums
+from counterlog.auditing.resample import MIN_USERS, corrected, replicate, stacked_sums
 from counterlog.logs.log import InteractionLog
 
 
@@ -57,8 +57,7 @@ def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.ran
         interval=interval,
         message=(
             f"{who}; they weigh in a mean over events like {number(effective)} equally busy ones{method}, and the "
-            "busiest "
-            f"{'1%' if users >= 100 else 'one'} account for {percent(float(busiest))} of the exposures."
+            f"busiest {'1%' if users >= 100 else 'one'} account for {percent(float(busiest))} of the exposures."
         ),
         advice=(
             "Nothing to do for this point."
@@ -79,11 +78,9 @@ def check_activity(exposed: Exposed, thresholds: ActivityThresholds, rng: np.ran
 
 def _activity_replicates(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Effective numbers of users in bootstrap samples, at the size of the log."""
-    everyone = np.arange(len(counts))
-    codes = np.concatenate([np.zeros_like(everyone), np.ones_like(everyone)])
     # The scale keeps squares of large counts inside single precision.
     scaled = counts / counts.max()
-    sums = user_sums(codes, np.concatenate([everyone, everyone]), np.concatenate([scaled, scaled**2]), (2, len(counts)))
+    sums = stacked_sums(np.arange(len(counts)), len(counts), scaled, scaled**2)
 
     def effective(block: np.ndarray) -> np.ndarray:
         first, second = block.astype(np.float64)
@@ -103,19 +100,19 @@ def check_what_was_shown(log: InteractionLog, exposed: Exposed) -> Finding:
     always = kind == "positive" and len(known) == exposed.rows > 0 and not unexposed
     status: Status = "REVIEW"
     if log.exposure is None and taken:
-        message = f"All {exposed.rows:,} rows are positive outcomes and exposure was not logged: what else was "
-        "shown, and not taken, is unknown."
+        message = (
+            f"All {exposed.rows:,} rows are positive outcomes and exposure was not logged: what else was shown, and "
+            "not taken, is unknown."
+        )
     elif log.exposure is None:
         message = (
             f"The {exposed.rows:,} rows are interactions only: it is unknown which of the other user-item pairs were "
-            "shown, and whether "
-            "these rows exist because of their outcome."
+            "shown, and whether these rows exist because of their outcome."
         )
     elif taken or always:
         message = (
             f"Every one of the {exposed.rows:,} exposed rows has a positive outcome, so exposure was probably filled "
-            "in from the "
-            "outcome: what was shown and not taken is unknown."
+            "in from the outcome: what was shown and not taken is unknown."
         )
     else:
         status = "PASS"
@@ -132,9 +129,8 @@ def check_what_was_shown(log: InteractionLog, exposed: Exposed) -> Finding:
         advice=(
             "Nothing to do for this point."
             if status == "PASS"
-            else "Log impressions if you can. Until then use a model that treats exposure as latent "
-            "(latent_exposure) or lets the outcome "
-            "cause it (self_selection), and check it on a randomised part of the traffic."
+            else "Log impressions if you can. Until then use a model that treats exposure as latent (latent_exposure) "
+            "or lets the outcome cause it (self_selection), and check it on a randomised part of the traffic."
         ),
         details={
             "exposure_logged": log.exposure is not None,

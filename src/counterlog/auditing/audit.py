@@ -101,8 +101,7 @@ def audit(
     if fit is not None and getattr(fit.log, "hash", log.hash) != log.hash:
         raise InputError(
             f"the fit belongs to another log ({fit.log.name}, hash {fit.log.hash[:12]}) than {log.name} (hash "
-            f"{log.hash[:12]}); "
-            "audit the log that was fitted, or fit this one"
+            f"{log.hash[:12]}); audit the log that was fitted, or fit this one"
         )
     batch = None if synthetic is None else read_batch(synthetic, log)
     findings, skipped = _log_findings(log, exposed, limits, rng)

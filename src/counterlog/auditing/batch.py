@@ -107,8 +107,7 @@ def read_batch(synthetic: Any, log: InteractionLog) -> Batch:
     if missing:
         raise InputError(
             f"the synthetic rows have no column {', '.join(map(repr, missing))}; columns: "
-            f"{', '.join(table.column_names)}. "
-            "They need the real log's columns under the same names"
+            f"{', '.join(table.column_names)}. They need the real log's columns under the same names"
         )
     kept = table if roles.exposure is None else table.filter(pc.equal(_numbers(table, roles.exposure), 1.0))
     if not kept.num_rows:

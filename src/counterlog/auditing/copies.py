@@ -8,8 +8,8 @@ import numpy as np
 
 from counterlog.auditing.batch import Batch
 from counterlog.auditing.exposed import Exposed
-from counterlog.auditing.finding import Finding, Status, number, percent
-from counterlog.auditing.resample import MIN_USERS, percentile_interval, replicate, user_sums
+from counterlog.auditing.finding import Finding, Status, percent
+from counterlog.auditing.resample import MIN_USERS, percentile_interval, replicate, stacked_sums
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class CopyThresholds:
     The share of copied rows is (agreement - chance) / (1 - chance): 1 for a generator that repeats rows, 0 for one
     that draws users, items and outcomes apart. A good model of preference lies a little above 0, since it finds the
     same pairs for the same reason; the models of the zoo stay below a tenth. ``pairings`` random pairings make up the
-    chance.
+    chance; of a larger batch, ``rows`` rows are looked up.
     """
 
     review: float = 0.15
     fail: float = 0.4
     pairings: int = 8
+    rows: int = 200_000
     deviations: float = 3.0
 
 
@@ -34,14 +35,18 @@ def check_copies(exposed: Exposed, batch: Batch, limits: CopyThresholds, rng: np
     Chance pairs each synthetic user's rows with items and outcomes of other synthetic rows, so that popularity,
     activity and outcomes stay what they are.
     """
-    known = (batch.users >= 0) & (batch.items >= 0)
+    known = np.flatnonzero((batch.users >= 0) & (batch.items >= 0))
+    share_known = len(known) / len(batch.users)
+    if len(known) > limits.rows:
+        known = np.sort(rng.choice(known, limits.rows, replace=False))
     users, items = batch.users[known], batch.items[known]
     outcome = np.zeros(len(users)) if batch.outcome is None else batch.outcome[known]
     real_outcome = np.zeros(exposed.rows) if exposed.outcome is None else exposed.outcome
     levels = np.unique(real_outcome[np.isfinite(real_outcome)])
-    real = np.unique(_events(exposed.users, exposed.items, real_outcome, levels, exposed.n_items))
+    real = np.sort(_events(exposed.users, exposed.items, real_outcome, levels, exposed.n_items))
     hit = _among(real, _events(users, items, outcome, levels, exposed.n_items))
-    total = len(batch.users)
+    # Rows of unknown users or items are no copies, but they are rows.
+    total = len(users) / share_known if share_known else len(batch.users)
     agreement = float(hit.sum() / total)
     by_chance = np.empty(limits.pairings)
     for k in range(limits.pairings):
@@ -55,23 +60,17 @@ def check_copies(exposed: Exposed, batch: Batch, limits: CopyThresholds, rng: np
     if copied >= limits.review and agreement > chance + limits.deviations * noise:
         status = "FAIL" if copied >= limits.fail else "REVIEW"
     interval = None
-    if len(np.unique(users)) >= MIN_USERS and chance < 1:
-        sums = user_sums(
-            np.repeat([0, 1], len(users)),
-            np.tile(users, 2),
-            np.concatenate([hit, np.ones(len(users))]),
-            (2, exposed.n_users),
-        )
+    if np.count_nonzero(np.bincount(users, minlength=1)) >= MIN_USERS and chance < 1:
+        sums = stacked_sums(users, exposed.n_users, hit, np.ones(len(users)))
 
         def share(block: np.ndarray) -> np.ndarray:
             same, rows = block.astype(float)
-            return np.where(rows > 0, same / np.where(rows > 0, rows, 1), np.nan) * len(users) / total
+            return np.where(rows > 0, same / np.where(rows > 0, rows, 1), np.nan) * share_known
 
-        bounds = percentile_interval((replicate(sums, share, rng) - chance) / (1 - chance))
-        interval = bounds
+        interval = percentile_interval((replicate(sums, share, rng) - chance) / (1 - chance))
     told = (
-        f", 90% interval {percent(max(interval[0], 0))} to {percent(max(interval[1], 0))} by a bootstrap of "
-        "synthetic users"
+        f", 90% interval {percent(max(interval[0], 0))} to {percent(max(interval[1], 0))} by a bootstrap of synthetic "
+        "users"
         if interval
         else ""
     )
@@ -82,9 +81,9 @@ def check_copies(exposed: Exposed, batch: Batch, limits: CopyThresholds, rng: np
         value=copied,
         interval=interval,
         message=(
-            f"{percent(agreement)} of the synthetic rows have the user, item and outcome of a real event, where "
-            "random pairing gives "
-            f"{percent(chance)}: about {percent(max(copied, 0))} of the rows are copies beyond chance{told}."
+            f"{percent(agreement)} of the synthetic rows have the user, item and outcome of a real event, where random "
+            f"pairing gives {percent(chance)}: about {percent(max(copied, 0))} of the rows are copies beyond "
+            f"chance{told}."
         ),
         advice=(
             "No evidence of copying; this says nothing about privacy."
@@ -92,11 +91,10 @@ def check_copies(exposed: Exposed, batch: Batch, limits: CopyThresholds, rng: np
             else "Do not treat these rows as new data or as private: the generator repeats real events. Draw from a "
             "fitted model instead."
         ),
-        details={"agreement": agreement, "by_chance": chance, "noise": number(noise), "rows": total},
+        details={"agreement": agreement, "by_chance": chance, "noise": noise, "rows": len(users)},
         sees="Generators that resample or memorise the rows of the log.",
         cannot_see="Copies with a small change to each row, copies under new user ids, and what can be inferred "
-        "about single users. "
-        "In a log where nearly every pair occurs, copies look like chance.",
+        "about single users. In a log where nearly every pair occurs, copies look like chance.",
     )
 
 

@@ -67,9 +67,8 @@ def check_correction(log: InteractionLog, answer: Any, thresholds: CorrectionThr
         interval=interval,
         message=(
             f"The log's own mean is {number(naive)}, the fit's mean under exposure=1 is {number(estimate)}: a "
-            f"difference of {number(difference)} "
-            f"({answer.level:.0%} interval {number(interval[0])} to {number(interval[1])}, from the fit, the log's "
-            "mean taken as given)."
+            f"difference of {number(difference)} ({answer.level:.0%} interval {number(interval[0])} to "
+            f"{number(interval[1])}, from the fit, the log's mean taken as given)."
         ),
         advice=(
             "No evidence that the naive mean misleads, as far as the model's assumptions go."

@@ -16,8 +16,7 @@ from counterlog.auditing.resample import MIN_USERS, percentile_interval
 SPLITS = 100
 MEANT = (
     "The batch was made under an intervention, so a difference here is meant and no fault; compare the outcome given "
-    "the "
-    "item instead."
+    "the item instead."
 )
 TUNE = (
     "Look at the fit (converged? right outcome family?) before training on these rows, or generate from another model."

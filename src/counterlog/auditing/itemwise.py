@@ -65,15 +65,14 @@ def check_outcome_by_item(
         interval=(low, high),
         message=(
             f"Over {int(both.sum()):,} items the mean outcomes of real and synthetic rows correlate with "
-            f"{number(found)} ({LEVEL:.0%} interval "
-            f"{number(low)} to {number(high)}, Fisher's z over items); two real samples of these sizes would reach "
-            f"{number(expected)}."
+            f"{number(found)} ({LEVEL:.0%} interval {number(low)} to {number(high)}, Fisher's z over items); two real "
+            f"samples of these sizes would reach {number(expected)}."
         ),
         advice=(
             "No evidence that the synthetic outcomes mistake the items; nothing to do for this point."
             if status == "PASS"
-            else "The synthetic outcomes do not order the items as the real ones do: check the fit before training "
-            "on them."
+            else "The synthetic outcomes do not order the items as the real ones do: check the fit before training on "
+            "them."
         ),
         details={
             "expected": expected,
@@ -84,8 +83,7 @@ def check_outcome_by_item(
         sees="Outcomes that ignore the item, or have the items the wrong way round.",
         cannot_see=(
             "Differences between users given the item. Under an intervention the real item means carry the log's "
-            "selection, so that even "
-            "perfect rows do not reach the expected correlation."
+            "selection, so that even perfect rows do not reach the expected correlation."
         ),
     )
 

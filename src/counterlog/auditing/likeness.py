@@ -82,8 +82,7 @@ def check_schema(log: InteractionLog, batch: Batch) -> Finding:
         interval=None,
         message=(
             f"{len(missing) + len(other)} of the real log's {len(wanted)} columns are missing or hold other kinds of "
-            "values in the synthetic "
-            f"batch{': ' + '; '.join(told) if told else ''}."
+            f"values in the synthetic batch{': ' + '; '.join(told) if told else ''}."
         ),
         advice="Nothing to do for this point."
         if status == "PASS"
@@ -206,17 +205,16 @@ def check_activity_shape(
         interval=None,
         message=(
             "Numbers of exposures a user, thinned to the same mean, differ by a Kolmogorov distance of "
-            f"{number(distance)} "
-            f"between {len(real):,} real and {len(made):,} synthetic users; {number(min(chance, 1))} is the "
-            f"{limits.quantile:.1%} quantile of chance."
+            f"{number(distance)} between {len(real):,} real and {len(made):,} synthetic users; "
+            f"{number(min(chance, 1))} is the {limits.quantile:.1%} quantile of chance."
         ),
         advice=(
             "The rows a user were set by hand or by the intervention, so a difference is meant."
             if beyond and status == "PASS"
             else "Nothing to do for this point."
             if status == "PASS"
-            else "Models that weigh users by their rows will learn from other users than in the real log: draw rows "
-            "a user as in the log."
+            else "Models that weigh users by their rows will learn from other users than in the real log: draw rows a "
+            "user as in the log."
         ),
         details={"real_mean": float(real.mean()), "synthetic_mean": float(made.mean()), "chance": chance},
         sees="Users who are all alike, or a few who have most rows.",

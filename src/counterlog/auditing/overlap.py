@@ -9,7 +9,7 @@ from scipy import stats
 
 from counterlog.auditing.exposed import Exposed
 from counterlog.auditing.finding import Finding, Status, number, percent
-from counterlog.auditing.resample import MIN_USERS, percentile_interval, replicate, user_sums
+from counterlog.auditing.resample import MIN_USERS, percentile_interval, replicate, stacked_sums
 from counterlog.logs.log import InteractionLog
 
 
@@ -64,7 +64,7 @@ def check_overlap(exposed: Exposed, thresholds: OverlapThresholds, rng: np.rando
     elif share < thresholds.review_share or half < thresholds.review_half:
         status = "REVIEW"
     interval = None
-    if len(np.unique(users)) >= MIN_USERS:
+    if np.count_nonzero(np.bincount(users, minlength=1)) >= MIN_USERS:
         interval = percentile_interval(_ess_replicates(weights, users, exposed.n_users, rng))
     told = f", 90% interval {number(interval[0])} to {number(interval[1])} by a bootstrap of users" if interval else ""
     return Finding(
@@ -75,16 +75,14 @@ def check_overlap(exposed: Exposed, thresholds: OverlapThresholds, rng: np.rando
         interval=interval,
         message=(
             f"Weighted to a policy that shows all items alike, {rows:,} exposures are worth {number(ess)}{told}; "
-            f"{percent(half)} of the rows "
-            "carry half of the weight, and the smallest propensity is "
+            f"{percent(half)} of the rows carry half of the weight, and the smallest propensity is "
             f"{number(smallest) if smallest is not None else 'unknown'}."
         ),
         advice=(
             "No evidence against overlap with the uniform policy; other policies need their own check."
             if status == "PASS"
             else "Do not rest an answer on inverse propensity weights alone: use a fitted model or a doubly robust "
-            "estimate, ask for a policy "
-            "nearer to the logged one, or log more exploration."
+            "estimate, ask for a policy nearer to the logged one, or log more exploration."
         ),
         details={
             "ess": ess,
@@ -97,8 +95,7 @@ def check_overlap(exposed: Exposed, thresholds: OverlapThresholds, rng: np.rando
         sees="Few rows that carry most of the weight.",
         cannot_see=(
             "Items that could never be shown: they have no rows, hence no weights. After a bootstrap without the "
-            "heaviest row the "
-            "effective size looks better than it is."
+            "heaviest row the effective size looks better than it is."
         ),
     )
 
@@ -131,17 +128,14 @@ def check_calibration(log: InteractionLog, thresholds: CalibrationThresholds) ->
         interval=(difference - half, difference + half),
         message=(
             f"Shown less promised is {number(difference)} on average (90% interval {number(difference - half)} to "
-            f"{number(difference + half)}, "
-            f"independent rows), and {number(gap)} in absolute value over {len(bins)} bins of propensity, where "
-            f"chance gives {number(noise)} "
-            f"(chi-squared test p = {number(p_value)})."
+            f"{number(difference + half)}, independent rows), and {number(gap)} in absolute value over {len(bins)} "
+            f"bins of propensity, where chance gives {number(noise)} (chi-squared test p = {number(p_value)})."
         ),
         advice=(
             "No evidence against the propensities; nothing to do for this point."
             if status == "PASS"
             else "The propensities do not describe what was shown. Find out which policy they belong to; until then "
-            "estimate them with a fit "
-            "instead of using them as weights."
+            "estimate them with a fit instead of using them as weights."
         ),
         details={
             "mean_absolute_gap": gap,
@@ -161,8 +155,7 @@ def effective_size(weights: np.ndarray) -> float:
 
 
 def _ess_replicates(weights: np.ndarray, users: np.ndarray, n_users: int, rng: np.random.Generator) -> np.ndarray:
-    codes = np.repeat([0, 1], len(weights))
-    sums = user_sums(codes, np.tile(users, 2), np.concatenate([weights, weights**2]), (2, n_users))
+    sums = stacked_sums(users, n_users, weights, weights**2)
 
     def ess(block: np.ndarray) -> np.ndarray:
         first, second = block.astype(np.float64)

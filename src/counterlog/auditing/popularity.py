@@ -41,13 +41,11 @@ _DENSE = 20
 SEES = "Items that were shown much more often than others, whatever made it so."
 CANNOT_SEE = (
     "Why: a popular item may be shown more because it is better liked. Items that are in neither the log nor an item "
-    "table, and "
-    "exposures that were not logged, are not counted."
+    "table, and exposures that were not logged, are not counted."
 )
 ADVICE = (
     "Do not read a mean over these events as a mean over the catalogue. Fit a model in which popularity drives "
-    "exposure, and ask "
-    "for effects under exposure=1; or weight by propensities, if their overlap is good."
+    "exposure, and ask for effects under exposure=1; or weight by propensities, if their overlap is good."
 )
 FINE = "Nothing to do for this point. No evidence against even exposure is not a proof of it."
 
@@ -139,9 +137,8 @@ def check_gini(shape: Shape, thresholds: PopularityThresholds) -> Finding:
         value=estimate,
         interval=interval,
         message=(
-            f"Exposure is spread over items {word}: Gini {number(counted)} as counted, where evenly shown items "
-            "would give "
-            f"{number(mean)} in a log of this size{_interval_text(shape, estimate, interval)}."
+            f"Exposure is spread over items {word}: Gini {number(counted)} as counted, where evenly shown items would "
+            f"give {number(mean)} in a log of this size{_interval_text(shape, estimate, interval)}."
         ),
         advice=FINE if status == "PASS" else ADVICE,
         details={
@@ -186,8 +183,7 @@ def check_top_items(
         advice=FINE
         if status == "PASS"
         else "See whether these items were meant to be shown so much (campaigns, defaults, one item under test). A "
-        "policy "
-        "learnt from this log will show them again: simulate under exposure=uniform before training on it.",
+        "policy learnt from this log will show them again: simulate under exposure=uniform before training on it.",
         details={
             "share_counted": counted,
             "share_by_chance": mean,
@@ -217,15 +213,13 @@ def check_long_tail(shape: Shape, thresholds: PopularityThresholds) -> Finding:
         interval=interval,
         message=(
             f"{percent(counted)} of the items hold 80% of all exposures as counted, where evenly shown items would "
-            "need "
-            f"{percent(mean)}; {shape.never_exposed:,} of {shape.items:,} known items were never exposed"
+            f"need {percent(mean)}; {shape.never_exposed:,} of {shape.items:,} known items were never exposed"
             f"{_interval_text(shape, estimate, interval)}."
         ),
         advice=FINE
         if status == "PASS"
         else "Say little about single items of the tail: their numbers rest on few events. Report effects by "
-        "popularity, and "
-        "consider a batch simulated under exposure=uniform to fill the tail.",
+        "popularity, and consider a batch simulated under exposure=uniform to fill the tail.",
         details={
             "share_counted": counted,
             "share_by_chance": mean,
@@ -248,6 +242,5 @@ def _interval_text(shape: Shape, estimate: float, interval: tuple[float, float] 
     rest = "" if shape.exposures >= _DENSE * shape.items else " to first order, so some counting noise is left in it"
     return (
         f" (without counting noise {number(estimate)}, 90% interval {number(interval[0])} to {number(interval[1])}: "
-        "bootstrap of "
-        f"{shape.users:,} users, corrected for its bias{rest})"
+        f"bootstrap of {shape.users:,} users, corrected for its bias{rest})"
     )

@@ -72,16 +72,14 @@ def check_position(exposed: Exposed, thresholds: PositionThresholds) -> Finding:
         value=change,
         interval=interval,
         message=(
-            f"From the first position to position {last:.0f} the mean outcome changes by {number(change)}, where it "
-            f"is {number(mean)} over "
-            f"all ({told})."
+            f"From the first position to position {last:.0f} the mean outcome changes by {number(change)}, where it is "
+            f"{number(mean)} over all ({told})."
         ),
         advice=(
             "No evidence against the same outcome at every position; nothing to do for this point."
             if status == "PASS"
             else "Model examination by position (position_examination) before comparing items, and randomise "
-            "positions on a little traffic "
-            "to tell attention from quality."
+            "positions on a little traffic to tell attention from quality."
         ),
         details={
             "relative_change": relative,
@@ -93,8 +91,8 @@ def check_position(exposed: Exposed, thresholds: PositionThresholds) -> Finding:
         sees="Outcomes that fall, or rise, with the rank in the slate.",
         cannot_see=(
             "Whether users look less at low positions or worse items are put there: the change within items, in the "
-            "details, holds the item "
-            "fixed but not the user's taste. A trend that goes up and down again may be missed."
+            "details, holds the item fixed but not the user's taste. A trend that goes up and down again may be "
+            "missed."
         ),
     )
 
@@ -130,8 +128,7 @@ def check_outcome_by_popularity(exposed: Exposed, thresholds: SelectionThreshold
             "No evidence that exposure followed the outcome over items; nothing to do for this point."
             if status == "PASS"
             else "Exposure and outcome share causes, so a mean over events is not a mean over items: fit a model in "
-            "which preference, or the "
-            "outcome itself, drives exposure, and ask for the effect under exposure=1."
+            "which preference, or the outcome itself, drives exposure, and ask for the effect under exposure=1."
         ),
         details={"change_in_sd": relative, "p_value": p, "rows": len(y), "by_decile": by_decile(exposed)},
         sees="Items that were shown more and did better, or worse: exposure and outcome with a common cause.",

@@ -49,6 +49,12 @@ def user_sums(
     return sparse.coo_array((values, (codes.astype(small), users.astype(small))), shape=shape).tocsr()
 
 
+def stacked_sums(users: np.ndarray, n_users: int, *weights: np.ndarray) -> sparse.csr_array:
+    """Sparse ``[len(weights), n_users]``: the sum of each weight over each user's rows."""
+    sums = [np.bincount(users, weights=w, minlength=n_users).astype(np.float32) for w in weights]
+    return sparse.csr_array(np.stack(sums))
+
+
 def replicate(
     sums: sparse.csr_array,
     statistic: Callable[[np.ndarray], np.ndarray],
@@ -69,8 +75,8 @@ def replicate(
         Number of bootstrap samples.
     """
     # Users that have no row add nothing.
-    present = np.flatnonzero(np.diff(sums.tocsc().indptr))
-    kept = sums[:, present] if len(present) < sums.shape[1] else sums
+    present = np.flatnonzero(np.bincount(sums.indices, minlength=sums.shape[1]))
+    kept = sums[:, present] if len(present) < sums.shape[1] / 2 else sums
     rows = [statistic(kept @ weights) for weights in _blocks(kept.shape, rng, replicates)]
     return np.concatenate(rows)
 
@@ -128,7 +134,8 @@ def trend(x: np.ndarray, y: np.ndarray, *clusters: np.ndarray) -> tuple[float, f
         groups = int(np.count_nonzero(np.bincount(codes)))
         variances.append(float(sums @ sums) * groups / max(groups - 1, 1))
         sizes.append(groups)
-    rows = float(score @ score)
+    # Rows stand for the cells in which a user met an item: where they met often, this errs on the wide side.
+    rows = float(score @ score) * len(x) / (len(x) - 1)
     both = sum(variances) - rows if len(variances) == 2 else max(variances)
     variance = max(*variances, both, rows * 1e-12)
     return slope, float(np.sqrt(variance) / spread), max(min(sizes) - 1, 0)
