@@ -135,7 +135,7 @@ def _step(
     value = float(each.detach())
     if not math.isfinite(value):
         raise FitError(_blame(loss, step))
-    each.backward()  # type: ignore[no-untyped-call]
+    each.backward()
     if not all(leaf.grad is None or math.isfinite(float(leaf.grad.sum())) for pair in leaves.values() for leaf in pair):
         raise FitError(_blame_gradient(layout, leaves, step))
     slow = schedule.decay ** (step / schedule.steps)
@@ -170,29 +170,37 @@ def _blame_gradient(layout: Layout, leaves: Mapping[str, tuple[Tensor, Tensor]],
 
 @dataclass(frozen=True)
 class Convergence:
-    """Whether the loss had stopped falling: the fall over the last fifth of the run against its own noise."""
+    """Whether the loss had stopped falling, and the sentence that says by how much."""
 
     converged: bool
     message: str
 
 
 def convergence(losses: list[float], n_blocks: int) -> Convergence:
-    """Judge by the last two tenths of the run: the mean loss may not have fallen by more than 0.2% and three standard errors.
+    """Judge by the last two tenths of the run: with 97% confidence the mean loss fell by less than 1% from one to the other.
 
-    Blocks differ in their losses, so that means are taken over whole epochs where a tenth holds one. It cannot see a local optimum.
+    A fall that the noise could hide counts as one. Blocks differ in their losses, so that whole epochs are compared where a tenth holds
+    two. It cannot see a local optimum.
     """
     window = max(1, len(losses) // 10)
     if len(losses) < 100 or len(losses) < 3 * n_blocks:
         return Convergence(False, f"{len(losses)} steps are too few to judge convergence (at least {max(100, 3 * n_blocks)})")
-    if window >= n_blocks:
-        window -= window % n_blocks
-    last, before = np.asarray(losses[-window:]), np.asarray(losses[-2 * window : -window])
+    size = n_blocks if window >= 2 * n_blocks else 1
+    window //= size
+    tail = np.asarray(losses[-2 * window * size :]).reshape(2 * window, size).mean(1)
+    before, last = tail[:window], tail[window:]
     fall = float(before.mean() - last.mean())
-    noise = float(math.hypot(before.std(ddof=1) / math.sqrt(window), last.std(ddof=1) / math.sqrt(window))) if window > 1 else 0.0
-    limit = max(0.002 * abs(float(last.mean())), 3.0 * noise)
-    if fall > limit:
-        return Convergence(False, f"the loss still fell by {fall:.4g} an opportunity over the last tenth (limit {limit:.2g}); give more steps")
-    return Convergence(True, f"the loss changed by {-fall:+.2g} an opportunity over the last tenth (limit {limit:.2g})")
+    noise = math.hypot(float(before.std(ddof=1)), float(last.std(ddof=1))) / math.sqrt(window)
+    limit = max(0.01 * abs(float(last.mean())), 0.001)  # nats; a loss of densities may lie near 0
+    if fall + 2.0 * noise <= limit:
+        return Convergence(True, f"the loss changed by {-fall:+.2g} an opportunity over the last tenth (limit {limit:.2g})")
+    if fall > 2.0 * noise:
+        return Convergence(False, f"the loss still fell by {fall:.2g} an opportunity over the last tenth (limit {limit:.2g}); give more steps")
+    return Convergence(
+        False,
+        f"the loss may still be falling by up to {fall + 2.0 * noise:.2g} an opportunity in a tenth of the run (limit {limit:.2g}), which its noise "
+        "hides; give more steps",
+    )
 
 
 def shorter(schedule: Schedule, steps: int) -> Schedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -93,13 +94,25 @@ def _edges_by_change(scm: SCM, view: View) -> set[tuple[str, str]]:
     before = _scores(scm, view, values, values)
     edges: set[tuple[str, str]] = set()
     for parent in values:
-        for _ in range(CHANGES):
-            redrawn = base[parent]["fn"].sample().reshape(values[parent].shape)
+        for redrawn in _redraws(base[parent]["fn"], values[parent].shape):
             after = _scores(scm, view, {**values, parent: redrawn}, values)
             edges.update(
                 (parent, child) for child in values if child != parent and _moved(before.get(child), after.get(child))
             )
     return edges
+
+
+def _redraws(fn: Any, shape: torch.Size) -> Iterator[Tensor]:
+    """Draws of a site's prior, and for a site whose values can be listed two draws of all values alike: the prior may hardly show some."""
+    for _ in range(CHANGES):
+        yield fn.sample().reshape(shape)
+    if getattr(fn, "has_enumerate_support", False) and not fn.event_shape:
+        try:
+            values = fn.enumerate_support(expand=False).reshape(-1)
+        except NotImplementedError:  # levels that differ from row to row
+            return
+        for _ in range(2):
+            yield values[torch.randint(len(values), shape)]
 
 
 def _moved(before: Tensor | None, after: Tensor | None) -> bool:

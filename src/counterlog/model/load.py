@@ -25,7 +25,7 @@ def load_model(spec: str | Path) -> SCM:
         The file raises (with its own line number), or holds no program or several.
     """
     text = str(spec)
-    file, _, name = text.partition(":") if ".py:" in text else (text, "", "")
+    file, _, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     if not file.endswith(".py"):
         from counterlog import zoo
 
@@ -36,7 +36,9 @@ def load_model(spec: str | Path) -> SCM:
         raise InputError(
             f"no model file {file!r} in {Path.cwd()}; give a Python file, file.py:name, or a zoo model's name"
         )
-    programs = {k: v for k, v in vars(_run(path)).items() if isinstance(v, SCM)}
+    every = {k: v for k, v in vars(_run(path)).items() if isinstance(v, SCM)}
+    own = {k: v for k, v in every.items() if v.file == path.resolve()}
+    programs = own if own and name not in every else every  # what a file imports does not count beside its own
     if not programs:
         raise ModelError(f"{path.name} has no program: decorate a function of the view with @counterlog.scm(...)")
     if name and name not in programs:
@@ -56,13 +58,15 @@ def _run(path: Path) -> ModuleType:
         raise ModelError(f"{path.name} cannot be read as Python")
     module = util.module_from_spec(loader)
     wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # reading a model leaves nothing beside it
+    sys.modules[module.__name__] = module  # dataclasses look their module up while it runs
     try:
         loader.loader.exec_module(module)
     except SyntaxError as error:
         raise ModelError(f"{path.name}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == path.name]
         raise ModelError(f"{path.name}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
     finally:
         sys.dont_write_bytecode = wrote
+        sys.modules.pop(module.__name__, None)
     return module

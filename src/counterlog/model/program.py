@@ -201,7 +201,7 @@ class SCM:
         try:
             trace = poutine.trace(self.__call__).get_trace(view)
         except ModelError as error:
-            raise ModelError(str(error).partition("\nTrace Shapes:")[0]) from error.__cause__
+            raise ModelError(str(error).partition("Trace Shapes:")[0].strip()) from error.__cause__
         return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and not _is_plate(s)}
 
     def _repr_html_(self) -> str:
