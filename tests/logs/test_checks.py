@@ -92,8 +92,15 @@ def test_wrong_types_name_the_type() -> None:
     assert codes({"y": nested}, outcome="y", outcome_kind="count") == {"outcome_type": 2}
     assert codes({"e": nested}, exposure="e") == {"exposure_type": 2}
     assert codes({"t": nested}, timestamp="t") == {"timestamp_type": 2}
+    assert codes({"c": nested}, context="c") == {"context_type": 2}
+    assert codes({"c": pa.nulls(2)}, context="c") == {"null_context": 2}
     assert codes({"user": [1.5, 2.5], "item": ["x", "y"]}) == {"id_type": 2}
     assert codes({"user": [True, False], "item": ["x", "y"]}) == {"id_type": 2}
+
+
+def test_an_outcome_kind_needs_an_outcome() -> None:
+    with pytest.raises(InputError, match="no column is named as the outcome"):
+        codes({"y": [1, 2]}, outcome_kind="rating")
 
 
 def test_ids_that_end_in_point_zero() -> None:

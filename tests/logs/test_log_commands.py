@@ -22,7 +22,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_check_prints_a_table_and_ends_with_0_or_2(folder: Path, run_cli) -> None:
     assert "No problem found" in run_cli("check", "log.csv", *OPTIONS, cwd=folder, expect=0).stdout
-    bad = run_cli("check", "log.csv", "--user", "uid", "--item", "id", "--outcome", "dev", "--outcome-kind", "click", cwd=folder, expect=2)  # fmt: skip
+    wrong = ["--user", "uid", "--item", "id", "--outcome", "dev", "--outcome-kind", "click"]
+    bad = run_cli("check", "log.csv", *wrong, cwd=folder, expect=2)
     assert "no column 'id'" in bad.stderr
     assert "iid" in bad.stderr
     assert "'ios'" in bad.stdout
@@ -30,7 +31,8 @@ def test_check_prints_a_table_and_ends_with_0_or_2(folder: Path, run_cli) -> Non
 
 
 def test_describe_prints_json_and_writes_a_page(folder: Path, run_cli) -> None:
-    (folder / "roles.toml").write_text('user = "uid"\nitem = "iid"\noutcome = "stars"\noutcome-kind = "rating"\ntimestamp = "when"\ncontext = ["dev"]\nitems = "items.csv"\n')  # fmt: skip
+    lines = ('user = "uid"', 'item = "iid"', 'outcome = "stars"', 'outcome-kind = "rating"', 'timestamp = "when"')
+    (folder / "roles.toml").write_text("\n".join([*lines, 'context = ["dev"]', 'items = "items.csv"']))
     done = run_cli("describe", "log.csv", "--roles", "roles.toml", "--json", "--out", "page.html", cwd=folder, expect=0)
     found = done.json()
     assert found["outcome"]["mean"] == pytest.approx(11 / 3)
@@ -43,7 +45,8 @@ def test_describe_prints_json_and_writes_a_page(folder: Path, run_cli) -> None:
 
 
 def test_describe_refuses_a_bad_log_and_writes_nothing(folder: Path, run_cli) -> None:
-    done = run_cli("describe", "log.csv", *OPTIONS[:4], "--outcome", "stars", "--outcome-kind", "click", "--out", "p.html", "--json", cwd=folder, expect=2)  # fmt: skip
+    wrong = [*OPTIONS[:-1], "click", "--out", "p.html", "--json"]
+    done = run_cli("describe", "log.csv", *wrong, cwd=folder, expect=2)
     assert done.error()["code"] == "input"
     assert not (folder / "p.html").exists()
     assert "suffix" in run_cli("describe", "log.csv", *OPTIONS, "--out", "p.pdf", cwd=folder, expect=2).stderr
@@ -59,7 +62,7 @@ def test_roles_files(folder: Path) -> None:
     assert log.roles.outcome == "stars"
     assert log.roles.context == ("dev", "when")
     roles.write_text('usr = "uid"')
-    with pytest.raises(UnknownNameError, match="'usr'.*'user'"):
+    with pytest.raises(UnknownNameError, match=r"'usr'.*'user'"):
         read_roles(roles)
     roles.write_text("user = 3")
     with pytest.raises(InputError, match="user = 3 is no column name"):

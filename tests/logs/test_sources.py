@@ -71,7 +71,7 @@ def test_parts_that_do_not_fit_together(tmp_path: Path) -> None:
 
 
 def test_unknown_adapters_and_paths_with_colons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnknownNameError, match="no adapter 'cota'.*'coat'"):
+    with pytest.raises(UnknownNameError, match=r"no adapter 'cota'.*'coat'"):
         open_log("cota:somewhere")
     monkeypatch.chdir(tmp_path)
     Path("odd:name.csv").write_text("user,item\na,x\n")

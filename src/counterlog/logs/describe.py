@@ -6,12 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from counterlog.logs.coding import encode
 from counterlog.logs.concentration import gini, lorenz, top_share
 from counterlog.logs.log import InteractionLog
-from counterlog.logs.timechecks import column_codes
 
 _QUANTILES = {"min": 0.0, "q10": 0.1, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q90": 0.9, "q99": 0.99, "max": 1.0}
 _MANY = 100
@@ -284,18 +282,11 @@ def _positions(log: InteractionLog, values: np.ndarray, seen: np.ndarray) -> tup
 
 
 def _context(log: InteractionLog, name: str, values: np.ndarray, seen: np.ndarray) -> Context:
-    column = log.table[name]
-    missing = int(column.null_count)
-    codes = column_codes(column)
-    first = np.unique(codes, return_index=True)[1]
-    labels = ["" if x is None else _label(x) for x in column.take(pa.array(first)).to_pylist()]
-    groups = [
-        g
-        for g, null in zip(
-            _groups(codes, labels, values, seen), pc.is_null(column.take(pa.array(first))).to_pylist(), strict=True
-        )
-        if not null
-    ]
+    levels, codes = encode(log.table[name])
+    known = codes >= 0
+    labels = [_label(level) for level in levels.to_pylist()]
+    groups = _groups(codes[known], labels, values[known], seen[known])
+    missing = int((~known).sum())
     top = sorted(groups, key=lambda g: (-g.rows, g.level))[:20]
     return Context(name, len(groups), missing, tuple(top))
 

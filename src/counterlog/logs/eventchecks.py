@@ -216,6 +216,9 @@ def check_context(raw: RawTable, name: str) -> list[Problem]:
     column = raw.column(name)
     if column is None:
         return []
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        message = f"context {name!r} is {column.type}; it must be text, numbers, true or false, or times"
+        return [raw.problem("context_type", name, "error", np.ones(raw.rows, bool), message)]
     found = []
     levels = pc.unique(column).drop_null()
     null = column.is_null().to_numpy()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterlog.errors import nearest
+from counterlog.logs.coding import encode
 from counterlog.logs.eventchecks import check_context, check_exposure, check_outcome, check_position, check_propensity
 from counterlog.logs.features import FeatureRows, check_coverage, read_features
 from counterlog.logs.idchecks import Ids, check_ids, check_same
@@ -17,7 +18,7 @@ from counterlog.logs.log import Features, InteractionLog
 from counterlog.logs.numeric import Numbers
 from counterlog.logs.problems import Check, Problem, listing, plural
 from counterlog.logs.raw import RawLog, RawTable
-from counterlog.logs.timechecks import check_repeats, check_times, column_codes
+from counterlog.logs.timechecks import check_repeats, check_times
 from counterlog.logs.vocabulary import Vocabulary
 
 
@@ -56,8 +57,8 @@ class Examination:
             raw.licence,
             raw.notes + tuple(p.message for p in self.check.warnings),
         )
-        # Already known here, so that the log need not look every id up again: these fill its cached properties.
         if self.user_ids and self.item_ids:
+            # Known here already, so that the log need not look every id up again: these fill its cached properties.
             vars(log)["user_codes"] = log.users.codes(self.user_ids.known)[self.user_ids.codes]
             vars(log)["item_codes"] = log.items.codes(self.item_ids.known)[self.item_ids.codes]
         return log
@@ -101,12 +102,13 @@ def examine(raw: RawLog) -> Examination:
         if times is not None:
             columns[roles.timestamp] = times.arrow()
     for name in roles.context:
-        problems += check_context(events, name)
-        if (context := events.column(name)) is not None:
+        found = check_context(events, name)
+        problems += found
+        if (context := events.column(name)) is not None and not any(p.severity == "error" for p in found):
             columns.setdefault(name, context)
     if users is not None and items is not None:
         columns[roles.user], columns[roles.item] = users.column, items.column
-        codes = [users.codes, items.codes, *(column_codes(columns[name]) for name in roles.context if name in columns)]
+        codes = [users.codes, items.codes, *(encode(columns[name])[1] for name in roles.context if name in columns)]
         codes += [times.micros] if times is not None else []
         codes += [np.nan_to_num(position.values, nan=-1.0).view(np.int64)] if position is not None else []
         seen = None if outcome is None else outcome.values

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterlog.logs.coding import encode
 from counterlog.logs.idchecks import Ids, check_ids
 from counterlog.logs.log import Features
 from counterlog.logs.numeric import parse_numbers, to_numpy
@@ -175,10 +176,8 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
             f"{shown}{{where}}; read as text"
         )
         found.append(raw.problem("mixed_feature", name, "warning", numbers.bad, message))
-    text = column.filter(pa.array(keep)).combine_chunks().dictionary_encode()
-    if isinstance(text, pa.ChunkedArray):
-        text = text.combine_chunks()
-    levels, codes = text.dictionary.to_pylist(), to_numpy(text.indices.fill_null(-1)).astype(np.int64)
+    distinct, codes = encode(column.filter(pa.array(keep)))
+    levels = distinct.to_pylist()
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     if len(levels) == 1 and np.all(codes >= 0):
         return _with(left_out("constant_feature", f"is {levels[0]!r} in every row"), found)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterlog.logs.coding import encode
 from counterlog.logs.numeric import to_numpy
 from counterlog.logs.problems import Problem, listing, plural
 from counterlog.logs.raw import RawTable
@@ -28,10 +29,7 @@ class Ids:
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> Ids:
         """Encode a column once, so that every check works on the distinct ids."""
-        encoded = column.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-        return cls(column, encoded.dictionary, to_numpy(encoded.indices.fill_null(-1)).astype(np.int64))
+        return cls(column, *encode(column))
 
     def rows(self, culprits: np.ndarray) -> np.ndarray:
         """Mask of the rows whose id is marked in ``culprits`` (one entry a known id)."""
@@ -127,10 +125,9 @@ def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
 
 def _lookalikes(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
     """Ids that differ from a usual one only by case or by how an accent is encoded (composed or not)."""
-    folded = pc.utf8_lower(pc.utf8_normalize(ids.known, form="NFC")).dictionary_encode()
-    if len(folded.dictionary) == len(ids.known):
+    forms, group = encode(pc.utf8_lower(pc.utf8_normalize(ids.known, form="NFC")))
+    if len(forms) == len(ids.known):
         return []
-    group = to_numpy(folded.indices).astype(np.int64)
     events = np.bincount(ids.codes[ids.codes >= 0], minlength=len(ids.known))
     order = np.lexsort((-events, group))  # the most frequent form of each group comes first
     first = np.ones(len(order), bool)

@@ -171,7 +171,12 @@ def roles_from(roles: Roles | None, columns: Mapping[str, Any]) -> Roles:
         given["context"] = tuple(given["context"])
     if "outcome" in given and roles is not None and "outcome_kind" not in given and given["outcome"] != roles.outcome:
         given["outcome_kind"] = None  # the kind of another column says nothing about this one
-    return replace(roles or Roles(), **given)
+    found = replace(roles or Roles(), **given)
+    if found.outcome_kind is not None and found.outcome is None:
+        raise InputError(
+            f"the outcome kind is {found.outcome_kind!r}, but no column is named as the outcome (--outcome)"
+        )
+    return found
 
 
 def _raw_frame(frame: Any, roles: Roles, users: Any, items: Any, name: str, licence: str) -> RawLog:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
-from counterlog.logs.numeric import to_numpy
 from counterlog.logs.problems import Problem, first, listing, plural
 from counterlog.logs.raw import RawTable
 from counterlog.logs.times import PLAUSIBLE, Times, parse_times
@@ -136,14 +134,6 @@ def check_repeats(
         )
         found.append(raw.problem("conflicting_outcome", item, "warning", conflict, message))
     return found
-
-
-def column_codes(column: pa.ChunkedArray) -> np.ndarray:
-    """One int64 code a row, equal where the values are equal; null is a value of its own."""
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    return to_numpy(encoded.indices).astype(np.int64)
 
 
 def repeats(codes: Sequence[np.ndarray]) -> np.ndarray:

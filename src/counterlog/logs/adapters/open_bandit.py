@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from counterlog.errors import InputError
 from counterlog.logs.adapters.common import absent, table
+from counterlog.logs.coding import encode
 from counterlog.logs.raw import RawLog, RawTable
 from counterlog.logs.roles import Roles
 from counterlog.logs.tables import read_table
@@ -50,7 +51,7 @@ def read(path: Path, part: str | None) -> RawLog:
     users = _users(events)
     shown = events.drop_columns(_HASHES).append_column("user", users)
     shown = shown.append_column("exposure", pa.array(np.ones(shown.num_rows, np.int8)))
-    first = pa.array(np.unique(_codes(users), return_index=True)[1])
+    first = pa.array(np.unique(encode(users)[1], return_index=True)[1])
     features = events.select(_HASHES).take(first).append_column("user", users.take(first))
     roles = Roles("user", "item_id", "click", "click", "exposure", "timestamp", "position", "propensity_score")
     label = f"open-bandit:{campaign}" + (f"#{part}" if part else "")
@@ -104,8 +105,3 @@ def _users(events: pa.Table) -> pa.ChunkedArray:
     whole = pc.binary_join_element_wise(*(events[name] for name in _HASHES), "-")
     short = pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(events[name], 0, 8) for name in _HASHES), "-")
     return short if len(pc.unique(short)) == len(pc.unique(whole)) else whole
-
-
-def _codes(ids: pa.ChunkedArray) -> np.ndarray:
-    encoded = ids.combine_chunks().dictionary_encode()
-    return np.asarray((encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices)
