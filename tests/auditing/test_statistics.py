@@ -116,7 +116,7 @@ def test_no_interval_from_nothing():
 
 
 def test_trend_is_least_squares_with_clustered_errors():
-    """One row a cluster is White's robust error; doubled rows in clusters change nothing; two clusterings only widen."""
+    """One row a cluster is White's error; doubled rows in clusters change nothing; two clusterings only widen."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=200)
     y = 2 * x + rng.normal(size=200) * (1 + np.abs(x))

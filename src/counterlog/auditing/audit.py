@@ -31,9 +31,9 @@ from counterlog.auditing.position import (
     check_position,
 )
 from counterlog.auditing.result import Audit
-from counterlog.errors import InputError
+from counterlog.errors import InputError, RefusedError
 from counterlog.logs.log import InteractionLog
-from counterlog.rng import generator
+from counterlog.rng import derive, generator
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,11 @@ def audit(
     batch = None if synthetic is None else read_batch(synthetic, log)
     findings, skipped = _log_findings(log, exposed, limits, rng)
     about = _about(log)
-    if fit is not None:
-        answer = corrected_mean(fit)
-        findings.append(check_correction(log, answer, limits.correction))
-        about["fit"] = {"model": fit.scm.name, "hash": fit.hash, "card": answer.card.to_text()}
-    else:
+    if fit is None:
         skipped["naive_vs_corrected"] = "no fit was given"
+    else:
+        card = _add_correction(log, fit, limits, rng, findings, skipped)
+        about["fit"] = {"model": fit.scm.name, "hash": fit.hash, "card": card}
     charts = log_pictures(exposed, {f.name: f for f in findings}, log.roles.outcome or "outcome")
     if batch is not None:
         found, pictures, left_out = likeness(
@@ -159,6 +158,22 @@ def _log_findings(
     else:
         findings.append(check_calibration(log, limits.calibration))
     return findings, skipped
+
+
+def _add_correction(
+    log: InteractionLog, fit: Any, limits: Thresholds, seed: int, findings: list[Finding], skipped: dict[str, str]
+) -> str:
+    """Add the finding on the corrected mean, or why there is none; the card's text."""
+    try:
+        answer = corrected_mean(fit, derive(seed, "audit", "correction"))
+    except RefusedError as error:
+        skipped["naive_vs_corrected"] = f"the question was refused: {error}"
+        return ""
+    if answer.naive is None:
+        skipped["naive_vs_corrected"] = "the log has no naive answer to compare with"
+    else:
+        findings.append(check_correction(log, answer, limits.correction))
+    return str(answer.card.to_text())
 
 
 def _about(log: InteractionLog) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Batch:
     @property
     def intervened(self) -> bool:
         """True if the card names an intervention: the rows are meant to differ from the log."""
-        return bool(self.card.get("intervention"))
+        found = self.card.get("intervention")
+        return any(found.values()) if isinstance(found, Mapping) else bool(found)
 
     @property
     def counterfactual(self) -> bool:

@@ -23,11 +23,11 @@ class CorrectionThresholds:
     fail_change: float = 0.2
 
 
-def corrected_mean(fit: Any) -> Any:
+def corrected_mean(fit: Any, rng: int = 0) -> Any:
     """The mean outcome under exposure=1, as `counterlog.effect` answers it."""
     from counterlog.query import effect, fix
 
-    return effect(fit, on=fit.scm.outcome, do=fix(**{fit.scm.exposure: 1}))
+    return effect(fit, on=fit.scm.outcome, do=fix(**{fit.scm.exposure: 1}), rng=rng)
 
 
 def check_correction(log: InteractionLog, answer: Any, thresholds: CorrectionThresholds) -> Finding:
@@ -38,7 +38,7 @@ def check_correction(log: InteractionLog, answer: Any, thresholds: CorrectionThr
     log
         The log, for the scale of its outcome.
     answer
-        What `corrected_mean` returns: ``estimate``, ``interval``, ``level``, ``naive`` and ``card``.
+        What `corrected_mean` returns: ``estimate``, ``interval``, ``level``, ``naive`` (a number) and ``card``.
     thresholds
         See there.
     """
