@@ -156,7 +156,16 @@ def _structure(raw: RawLog) -> list[Problem]:
     roles = raw.roles.columns()
     for role, name in roles.items():
         if name not in events.header:
-            found.append(Problem("missing_column", name, "error", events.rows, (), missing_column(events, name, role)))
+            found.append(
+                Problem(
+                    "missing_column",
+                    name,
+                    "error",
+                    events.rows,
+                    (),
+                    missing_column(events, name, role.partition(":")[0]),
+                )
+            )
     for name in sorted({n for n in roles.values() if list(roles.values()).count(n) > 1}):
         both = " and ".join(role for role, column in roles.items() if column == name)
         found.append(

@@ -58,7 +58,7 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
     """
     if raw.column(name) is None:
         return None, []
-    ids, found = check_ids(raw, name)
+    ids, found = check_ids(raw, name, f" of {raw.source}")
     if ids is None:
         return None, found
     if kind is not None and ids.known.type != kind:
@@ -73,7 +73,8 @@ def read_features(raw: RawTable, name: str, kind: pa.DataType | None) -> tuple[F
     if again.any():
         shown = listing(ids.column.filter(pa.array(again)).slice(0, 4).to_pylist())
         message = (
-            f"{plural(int(again.sum()))} of {raw.source} repeat an id of column {name!r}: {shown}{{where}}; keep one "
+            f"{plural(int(again.sum()))} of {raw.source} with a repeated id in column {name!r}: "
+            f"{shown}{{where}}; keep one "
             "row an id"
         )
         found.append(raw.problem("duplicate_features", name, "error", again, message))
@@ -156,7 +157,8 @@ def _encode(raw: RawTable, name: str, keep: np.ndarray) -> tuple[np.ndarray | No
         if numbers.infinite.any():
             shown = listing(numbers.shown(first(numbers.infinite)))
             message = (
-                f"{plural(int(numbers.infinite.sum()), 'value')} of feature {name!r} not finite: {shown}{{where}}; "
+                f"{plural(int(numbers.infinite.sum()), 'value')} of feature {name!r} of {raw.source} not finite: "
+                f"{shown}{{where}}; "
                 "replace them or leave them empty"
             )
             found.append(raw.problem("feature_not_finite", name, "error", numbers.infinite, message))

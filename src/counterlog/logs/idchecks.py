@@ -36,8 +36,12 @@ class Ids:
         return np.append(culprits, False)[self.codes]
 
 
-def check_ids(raw: RawTable, name: str) -> tuple[Ids | None, list[Problem]]:
-    """The ids of a column and what is wrong with them; no ids if its type cannot hold any."""
+def check_ids(raw: RawTable, name: str, where: str = "") -> tuple[Ids | None, list[Problem]]:
+    """The ids of a column and what is wrong with them; no ids if its type cannot hold any.
+
+    ``where`` follows the column's name in messages: " of items.csv" for a feature table.
+    """
+    called = f"{name!r}{where}"
     column = raw.column(name)
     if column is None:
         return None, []
@@ -46,17 +50,17 @@ def check_ids(raw: RawTable, name: str) -> tuple[Ids | None, list[Problem]]:
         column = column.cast(pa.string())
     elif pa.types.is_integer(kind):
         found = Ids.of(column)
-        return found, _nulls(raw, name, found)
+        return found, _nulls(raw, name, called, found)
     elif not pa.types.is_string(kind):
-        return None, [_wrong_type(raw, name, column)]
+        return None, [_wrong_type(raw, name, called, column)]
     ids = Ids.of(column)
     blank = to_numpy(pc.equal(pc.utf8_trim_whitespace(ids.known), ""))
     if blank.any():
         ids = Ids.of(pc.if_else(pa.array(ids.rows(blank)), pa.scalar(None, pa.string()), column))
-    return ids, _nulls(raw, name, ids) + _spelling(raw, name, ids)
+    return ids, _nulls(raw, name, called, ids) + _spelling(raw, name, called, ids)
 
 
-def _wrong_type(raw: RawTable, name: str, column: pa.ChunkedArray) -> Problem:
+def _wrong_type(raw: RawTable, name: str, called: str, column: pa.ChunkedArray) -> Problem:
     cure = "make them text or integers"
     if pa.types.is_floating(column.type):
         cure = (
@@ -64,22 +68,22 @@ def _wrong_type(raw: RawTable, name: str, column: pa.ChunkedArray) -> Problem:
             "as 'Int64'"
         )
     shown = listing(column.drop_null().slice(0, 3).to_pylist())
-    message = f"ids in column {name!r} are {column.type} ({shown}): {cure}"
+    message = f"ids in column {called} are {column.type} ({shown}): {cure}"
     return raw.problem("id_type", name, "error", np.ones(raw.rows, bool), message)
 
 
-def _nulls(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
+def _nulls(raw: RawTable, name: str, called: str, ids: Ids) -> list[Problem]:
     null = ids.codes < 0
     if not null.any():
         return []
     message = (
-        f"{plural(int(null.sum()))} without an id in column {name!r}{{where}}: a missing id is nobody; fill it in or "
+        f"{plural(int(null.sum()))} without an id in column {called}{{where}}: a missing id is nobody; fill it in or "
         "drop the row"
     )
     return [raw.problem("null_id", name, "error", null, message)]
 
 
-def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
+def _spelling(raw: RawTable, name: str, called: str, ids: Ids) -> list[Problem]:
     """Remarks on ids that probably mean another id. They are kept as they are: nobody but the user knows."""
     known = ids.known
     found = []
@@ -88,7 +92,7 @@ def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
         culprits = to_numpy(odd)
         if culprits.any():
             shown = listing(known.filter(odd).slice(0, 4).to_pylist())
-            message = f"{plural(int(culprits.sum()), 'id')} in column {name!r} {what}: {shown}{{where}}. {cure}"
+            message = f"{plural(int(culprits.sum()), 'id')} in column {called} {what}: {shown}{{where}}. {cure}"
             found.append(raw.problem(code, name, "warning", ids.rows(culprits), message))
 
     remark(
@@ -106,7 +110,7 @@ def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
     remark(
         "id_word",
         pc.is_in(known, value_set=pa.array(_WORDS)),
-        "that look like a missing value written as a word",
+        "spelled like a missing value",
         "They are read as ids of that name; leave the field empty if nothing is meant",
     )
     remark(
@@ -120,10 +124,10 @@ def _spelling(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
         remark(
             "id_float", floats, "that end in '.0'", "Integers went through a float somewhere; large ids may be mixed up"
         )
-    return found + _lookalikes(raw, name, ids)
+    return found + _lookalikes(raw, name, called, ids)
 
 
-def _lookalikes(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
+def _lookalikes(raw: RawTable, name: str, called: str, ids: Ids) -> list[Problem]:
     """Ids that differ from a usual one only by case or by how an accent is encoded (composed or not)."""
     forms, group = encode(pc.utf8_lower(pc.utf8_normalize(ids.known, form="NFC")))
     if len(forms) == len(ids.known):
@@ -137,7 +141,7 @@ def _lookalikes(raw: RawTable, name: str, ids: Ids) -> list[Problem]:
     pairs = [(ids.known[int(i)].as_py(), ids.known[int(usual[i])].as_py()) for i in np.flatnonzero(odd)[:3]]
     shown = ", ".join(f"{rare!r} beside {common!r}" for rare, common in pairs)
     message = (
-        f"{plural(int(odd.sum()), 'id')} in column {name!r} differing from another only by case or by the "
+        f"{plural(int(odd.sum()), 'id')} in column {called} differing from another only by case or by the "
         "encoding of an "
         f"accent: {shown}{{where}}. They are kept apart; rewrite them if they mean the same"
     )
