@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from counterlog.model.program import SCM
     from counterlog.model.view import View
 
-#: Redraws of each site. A dependence that shows in a share s of the prior's redraws is missed with probability (1 - s)^CHANGES.
-CHANGES = 8
+#: Redraws of each site: few where provenance sees the same edges, else many. A dependence to which provenance is blind and that shows in a
+#: share s of the prior's redraws is missed with probability (1 - s) to the power of the number.
+FEW, MANY = 3, 8
 
 
 def graph(scm: SCM, view: View | None = None) -> nx.DiGraph:
@@ -47,8 +48,10 @@ def graph(scm: SCM, view: View | None = None) -> nx.DiGraph:
     sites = scm.validate()
     with _rng.seeded(0, "graph", scm.name):
         view = tiny_view() if view is None else view
-        changed = _edges_by_change(scm, view)
         traced = _edges_by_provenance(scm, view)
+        changed = _edges_by_change(scm, view, FEW)
+        if changed != traced:
+            changed |= _edges_by_change(scm, view, MANY - FEW)
     result = nx.DiGraph(name=scm.name, disagreements=[])
     for name, site in sites.items():
         role = _role(scm, name, site.plate)
@@ -88,13 +91,13 @@ def _role(scm: SCM, name: str, plate: str | None) -> str:
     return "parameter" if plate is None else "context"
 
 
-def _edges_by_change(scm: SCM, view: View) -> set[tuple[str, str]]:
+def _edges_by_change(scm: SCM, view: View, changes: int) -> set[tuple[str, str]]:
     base = {n: s for n, s in poutine.trace(scm.__call__).get_trace(view).nodes.items() if _is_site(s)}
     values = {n: s["value"] for n, s in base.items()}
     before = _scores(scm, view, values, values)
     edges: set[tuple[str, str]] = set()
     for parent in values:
-        for redrawn in _redraws(base[parent]["fn"], values[parent].shape):
+        for redrawn in _redraws(base[parent]["fn"], values[parent].shape, changes):
             after = _scores(scm, view, {**values, parent: redrawn}, values)
             edges.update(
                 (parent, child) for child in values if child != parent and _moved(before.get(child), after.get(child))
@@ -102,9 +105,9 @@ def _edges_by_change(scm: SCM, view: View) -> set[tuple[str, str]]:
     return edges
 
 
-def _redraws(fn: Any, shape: torch.Size) -> Iterator[Tensor]:
+def _redraws(fn: Any, shape: torch.Size, changes: int) -> Iterator[Tensor]:
     """Draws of a site's prior, and for a site whose values can be listed two draws of all values alike: the prior may hardly show some."""
-    for _ in range(CHANGES):
+    for _ in range(changes):
         yield fn.sample().reshape(shape)
     if getattr(fn, "has_enumerate_support", False) and not fn.event_shape:
         try:
