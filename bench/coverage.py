@@ -2,8 +2,9 @@
 
     python -m bench.coverage MODEL [--worlds 30] [--users 150] [--items 80] [--start 0]
 
-Prints a line a world and then, for the whole and for single items, the coverage of the interval as it is offered and of the unwidened
-posterior, with the factor on its spread that would have covered nine in ten. Worlds in which nobody was exposed are drawn again.
+Prints a line a world and then, for the whole and for single items, the coverage of the interval as it is offered and of
+the unwidened posterior, with the factor on its spread that would have covered nine in ten. Worlds in which nobody was
+exposed are drawn again.
 """
 
 from __future__ import annotations
@@ -49,19 +50,35 @@ def main() -> None:
         each = world.run(do).mean(scm.outcome, world.levels).double().numpy()
         by_item = np.bincount(world.view.rows.item, weights=each) / np.bincount(world.view.rows.item)
         ids = {f"i{k}": value for k, value in enumerate(by_item)}
-        whole.append(((answer.estimate - truth) / draws.std(), answer.interval[0] <= truth <= answer.interval[1], answer.estimate - truth))
+        whole.append(
+            (
+                (answer.estimate - truth) / draws.std(),
+                answer.interval[0] <= truth <= answer.interval[1],
+                answer.estimate - truth,
+            )
+        )
         naive_errors.append((answer.naive or np.nan) - truth)
         for group in answer.groups:
             low, high = group["interval"]
-            items.append(((group["estimate"] - ids[group["group"]]) / ((high - low) / 2 / 1.645 / WIDEN_LOCAL), low <= ids[group["group"]] <= high))
-        print(f"world {seed}: exposed {share:.3f}, truth {truth:.3f}, estimate {answer.estimate:.3f}, naive {answer.naive:.3f}, "
-              f"sd {draws.std():.4f}, z {whole[-1][0]:+.1f}, covered {whole[-1][1]}", flush=True)
+            items.append(
+                (
+                    (group["estimate"] - ids[group["group"]]) / ((high - low) / 2 / 1.645 / WIDEN_LOCAL),
+                    low <= ids[group["group"]] <= high,
+                )
+            )
+        print(
+            f"world {seed}: exposed {share:.3f}, truth {truth:.3f}, estimate {answer.estimate:.3f}, naive {answer.naive:.3f}, "
+            f"sd {draws.std():.4f}, z {whole[-1][0]:+.1f}, covered {whole[-1][1]}",
+            flush=True,
+        )
     for name, found, factor in (("the whole", whole, WIDEN_GLOBAL), ("single items", items, WIDEN_LOCAL)):
         z, covered = np.abs([f[0] for f in found]), np.asarray([f[1] for f in found])
         n = len(found)
         low, high = (binom.ppf(q, n, covered.mean()) / n for q in (0.05, 0.95))
-        print(f"{args.model}, {name}: covered {covered.mean():.2f} [{low:.2f}, {high:.2f}] of {n} with factor {factor:g}; unwidened "
-              f"{(z < 1.645).mean():.2f}; factor for nine in ten {np.quantile(z, 0.9) / 1.645:.2f}")
+        print(
+            f"{args.model}, {name}: covered {covered.mean():.2f} [{low:.2f}, {high:.2f}] of {n} with factor {factor:g}; unwidened "
+            f"{(z < 1.645).mean():.2f}; factor for nine in ten {np.quantile(z, 0.9) / 1.645:.2f}"
+        )
     rmse = float(np.sqrt(np.mean([f[2] ** 2 for f in whole])))
     print(f"{args.model}: rmse {rmse:.3f}, of the naive answer {np.sqrt(np.nanmean(np.square(naive_errors))):.3f}")
 

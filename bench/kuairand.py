@@ -2,8 +2,9 @@
 
     python -m bench.kuairand PATH [--fit FIT]
 
-PATH is a folder with ``biased_clicks.parquet`` and ``random_exposures.parquet``. Everything is fitted on the biased clicks alone, with the defaults
-of each tool (ALS: 64 factors, 15 iterations, as its authors set them); the random exposures are opened once, for the table.
+PATH is a folder with ``biased_clicks.parquet`` and ``random_exposures.parquet``. Everything is fitted on the biased
+clicks alone, with the defaults of each tool (ALS: 64 factors, 15 iterations, as its authors set them); the random
+exposures are opened once, for the table.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def auc(score: np.ndarray, click: np.ndarray) -> float:
 
 
 def by_user(user: np.ndarray, score: np.ndarray, click: np.ndarray) -> tuple[float, float, int]:
-    """AUC within a user weighted by pairs, and mean NDCG@5 over users with a click; ties are broken at random with a fixed seed."""
+    """AUC within a user weighted by pairs, and mean NDCG@5 over users with a click; ties are broken at random with a
+    fixed seed.
+    """
     jitter = np.random.default_rng(0).random(len(score))
     order = np.lexsort((jitter, -score, user))
     user, score, click = user[order], score[order], click[order]
@@ -66,9 +69,13 @@ def main() -> None:
         "popularity": lambda: np.bincount(log.item_codes, minlength=len(log.items))[item].astype(float),
         "implicit ALS": lambda: als(log, user, item, args.seed),
         "latent_exposure: E[click | do(exposure=1)]": lambda: predicted["mean"].to_numpy(),
-        "latent_exposure: P(click), exposure as it was": lambda: predicted["mean"].to_numpy() * predicted["propensity"].to_numpy(),
+        "latent_exposure: P(click), exposure as it was": lambda: (
+            predicted["mean"].to_numpy() * predicted["propensity"].to_numpy()
+        ),
     }
-    print(f"random exposures: {len(click):,} rows, click rate {click.mean():.4f}, model's mean {predicted['mean'].to_numpy().mean():.4f}")
+    print(
+        f"random exposures: {len(click):,} rows, click rate {click.mean():.4f}, model's mean {predicted['mean'].to_numpy().mean():.4f}"
+    )
     print("| score | AUC | within-user AUC | NDCG@5 |\n|---|---|---|---|")
     for name, score in scores.items():
         values = score()
@@ -81,7 +88,9 @@ def als(log: cl.InteractionLog, user: np.ndarray, item: np.ndarray, seed: int) -
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
-    clicks = csr_matrix((np.ones(log.rows, np.float32), (log.user_codes, log.item_codes)), shape=(len(log.users), len(log.items)))
+    clicks = csr_matrix(
+        (np.ones(log.rows, np.float32), (log.user_codes, log.item_codes)), shape=(len(log.users), len(log.items))
+    )
     model = AlternatingLeastSquares(factors=64, iterations=15, random_state=seed, num_threads=1)
     model.fit(clicks, show_progress=False)
     return np.einsum("ij,ij->i", model.user_factors[user], model.item_factors[item])

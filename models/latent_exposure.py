@@ -8,8 +8,9 @@ When to use it: a log of clicks (plays, purchases) and nothing else; every other
 When not: the log has impressions (`popularity_exposure`) or ratings (`self_selection`).
 Columns: user, item, outcome `click` (all 1). Exposure is latent and summed out.
 Assumptions:
-- Exposure MF (Liang, Charlin, McInerney, Blei 2016, WWW): click = exposure x liking. Exposure depends on activity and popularity alone;
-  the affinity of rank `dim` acts on liking alone. Item intercepts of the two are told apart by this form, not by the data.
+- Exposure MF (Liang, Charlin, McInerney, Blei 2016, WWW): click = exposure x liking. Exposure depends on activity and
+  popularity alone; the affinity of rank `dim` acts on liking alone. Item intercepts of the two are told apart by this
+  form, not by the data.
 - Every cell is an opportunity once.
 Known truth (`truth` below): clicks per cell understate how much an exposed item is liked.
 """

@@ -6,11 +6,12 @@
 
 Fork and edit this file: `counterlog models copy popularity_exposure`, then `counterlog fit popularity_exposure.py LOG`.
 
-When to use it: a log of opportunities or impressions, with a column `exposure` or with every shown row in the log, and clicks.
-When not: clicks only (`latent_exposure`); ratings chosen by the user (`self_selection`); slates with positions (`position_examination`).
-Columns: user, item, `exposure`, outcome `click`.
+When to use it: a log of opportunities or impressions, with a column `exposure` or with every shown row in the log, and
+clicks. When not: clicks only (`latent_exposure`); ratings chosen by the user (`self_selection`); slates with positions
+(`position_examination`). Columns: user, item, `exposure`, outcome `click`.
 Assumptions:
-- What drives both exposure and click is caught by the affinity of rank `dim`: given it, exposure and click share no other cause.
+- What drives both exposure and click is caught by the affinity of rank `dim`: given it, exposure and click share no
+  other cause.
 - A click needs an exposure; exposure changes no preference; popularity acts on exposure alone.
 - Overlap: every cell has some chance to be exposed.
 Known truth (`truth` below): the policy shows people what they like, so the click rate of exposed rows is too high.
@@ -39,7 +40,9 @@ TRUTH = {
     naive_bias=+1,
 )
 def popularity_exposure(view, dim=4):
-    """activity, popularity, preference x attribute -> exposure -> click <- preference x attribute, leniency, quality."""
+    """activity, popularity, preference x attribute -> exposure -> click <- preference x attribute, leniency,
+    quality.
+    """
     spreads = spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")

@@ -3,15 +3,17 @@
     popularity ─► position ─► exposure ─► click ◄─ preference x attribute, leniency
         └───────────────────────────────────┘
 
-Fork and edit this file: `counterlog models copy position_examination`, then `counterlog fit position_examination.py LOG`.
+Fork and edit this file: `counterlog models copy position_examination`, then `counterlog fit position_examination.py
+LOG`.
 
 When to use it: impressions with a position and clicks, where being in the slate does not mean being seen.
 When not: no positions, or the log says what was seen (`popularity_exposure`).
 Columns: user, item, `position` (from 1), outcome `click`. Exposure (examination) is latent and summed out.
 Assumptions:
-- Position-based model (Richardson, Dominowska, Ragno 2007, WWW; Craswell et al. 2008, WSDM): a click is an examination and a liking;
-  examination depends on the position alone; the first position is always examined, which fixes the scale.
-- The platform places items by their popularity, which also changes how much they are liked; no other cause of position acts on clicks.
+- Position-based model (Richardson, Dominowska, Ragno 2007, WWW; Craswell et al. 2008, WSDM): a click is an examination
+  and a liking; examination depends on the position alone; the first position is always examined, which fixes the scale.
+- The platform places items by their popularity, which also changes how much they are liked; no other cause of position
+  acts on clicks.
 Known truth (`truth` below): clicks per impression understate how much an examined item is liked.
 """
 

@@ -6,11 +6,11 @@
 Fork and edit this file: `counterlog models copy self_selection`, then `counterlog fit self_selection.py LOG`.
 
 When to use it: a log of ratings that users chose to give, no record of what else they saw (Coat, Yahoo! R3, MovieLens).
-When not: every row is an impression with a click (`popularity_exposure`), clicks without impressions (`latent_exposure`).
-Columns: user, item, outcome `rating` (ordered levels). Helpful: features of users and items.
+When not: every row is an impression with a click (`popularity_exposure`), clicks without impressions
+(`latent_exposure`). Columns: user, item, outcome `rating` (ordered levels). Helpful: features of users and items.
 Assumptions:
-- Missing not at random, of this form: the log-odds of exposure are the sum of a user's activity, an item's popularity, the crossed
-  features and a free number for each level of the rating itself. Nothing else links rating and exposure.
+- Missing not at random, of this form: the log-odds of exposure are the sum of a user's activity, an item's popularity,
+  the crossed features and a free number for each level of the rating itself. Nothing else links rating and exposure.
 - Ratings are ordered logistic in an affinity of rank `dim` plus features; one set of cut-points for all.
 - No interference between users, no change over time, each cell is rated at most once.
 Known truth (`truth` below): selection rises steeply with the level, so the log's own mean is too high.

@@ -56,7 +56,9 @@ class Sizes:
 
 
 def documented_edges(text: str, sites: set[str]) -> set[tuple[str, str]]:
-    """Edges of the arrows in a program's docstring: ``a, b -> c <- d x e; c -> f``. Words that are no site are left out."""
+    """Edges of the arrows in a program's docstring: ``a, b -> c <- d x e; c -> f``. Words that are no site are left
+    out.
+    """
     edges: set[tuple[str, str]] = set()
     first = text.strip().split("\n\n")[0]
     for statement in re.split(r"[;\n]|\.(?:\s|$)", first):
@@ -69,7 +71,9 @@ def documented_edges(text: str, sites: set[str]) -> set[tuple[str, str]]:
 
 
 def check_documented_graph(scm: SCM) -> None:
-    """The graph read from the program is the one its docstring draws (parameters aside), and both ways of reading it agree."""
+    """The graph read from the program is the one its docstring draws (parameters aside), and both ways of reading it
+    agree.
+    """
     found = read_graph(scm)
     plain = {n for n, data in found.nodes(data=True) if data["plate"] is not None}
     read = {(a, b) for a, b in found.edges if a in plain and b in plain}
@@ -99,7 +103,9 @@ def check_prior_simulation(scm: SCM, rng: int = 0) -> None:
 
 
 def check_nothing_happens(world: KnownWorld) -> None:
-    """Setting the exposure to what it was anyway changes no value and no distribution: what is downstream is drawn from the same stream."""
+    """Setting the exposure to what it was anyway changes no value and no distribution: what is downstream is drawn from
+    the same stream.
+    """
     scm = world.scm
     below = nx.descendants(scm.graph(), scm.exposure)
     held = {name: value for name, value in world.values.items() if name not in below}
@@ -141,7 +147,8 @@ def check_blocks_agree(world: KnownWorld) -> None:
 
 
 def check_recovery(world: KnownWorld, fitted: Fit) -> dict[str, float]:
-    """The corrected mean under do(exposure=1) is nearer to the truth than the naive one, which errs in the predicted direction.
+    """The corrected mean under do(exposure=1) is nearer to the truth than the naive one, which errs in the predicted
+    direction.
 
     Returns truth, estimate, naive and the interval's ends.
     """
@@ -175,7 +182,9 @@ def check_save_and_load(scm: SCM, fitted: Fit, folder: Path) -> None:
 
 
 class SCMChecks:
-    """A class of tests for pytest: subclass it, set ``scm``, and every check is a test. ``sizes`` says how large the worlds are."""
+    """A class of tests for pytest: subclass it, set ``scm``, and every check is a test. ``sizes`` says how large the
+    worlds are.
+    """
 
     scm: ClassVar[SCM]
     sizes: ClassVar[Sizes] = Sizes()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from counterlog.auditing.finding import readable
+
 Row = Mapping[str, Any]
 #: Colours that can be told apart by colour-blind readers, on white and on black (after Okabe and Ito).
 BLUE, ORANGE = "#3b8bc2", "#d97706"
@@ -69,7 +71,7 @@ class Chart:
         """The picture as an SVG element, to stand in a page with others."""
         import vl_convert
 
-        return _own_ids(vl_convert.vegalite_to_svg(self.to_altair().to_dict(), config=_THEME), self.name)
+        return _own_ids(vl_convert.vegalite_to_svg(readable(self.to_altair().to_dict()), config=_THEME), self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Name, title, caption and data."""

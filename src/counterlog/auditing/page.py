@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from counterlog.auditing.finding import number
+from counterlog.auditing.finding import number, readable
 
 if TYPE_CHECKING:
     import jinja2
@@ -61,6 +61,8 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("counterlog.auditing", "templates"),
         autoescape=True,
+        # Markup is not plain text and passes unchanged.
+        finalize=readable,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

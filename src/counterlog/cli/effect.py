@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """The mean of a site under an intervention, or a contrast of two, with a 90% interval.
 
-    Beside it stand the naive answer (the log read as it is) and the identification card: what the number means and what it rests on.
+    Beside it stand the naive answer (the log read as it is) and the identification card: what the number means and
+    what it rests on.
 
     Example:
 

@@ -66,14 +66,10 @@ def command(
         counterlog fit self_selection ratings.csv --outcome stars --outcome-kind rating --out fit
         counterlog fit mine.py log.parquet --exposure shown --outcome click --set dim=16 --out fit
     """
-    from counterlog.inference.files import refuse_others, save_fit
-    from counterlog.model import load_model
-
-    refuse_others(out, force)
+    _quick_look(model, out, force)
     if draws < 0:
         raise InputError(f"--draws {draws}: give the number of draws for ArviZ, or 0 for none")
     cells = _unexposed(unexposed)
-    scm = with_settings(load_model(model), settings)
     events = options.open_from_cli(
         log,
         user=user,
@@ -89,10 +85,25 @@ def command(
         items=items,
         roles=roles,
     )
+    from counterlog.inference.files import refuse_others, save_fit
+    from counterlog.model import load_model
+
+    refuse_others(out, force)
+    scm = with_settings(load_model(model), settings)
     given = {"rng": seed, "steps": steps, "batch": batch, "unexposed": cells, "restarts": restarts, "device": device}
     fitted, before = _fit(scm, events, out, force, given)
     save_fit(fitted, out, force, _arviz_writer(fitted, draws, seed) if draws else None)
     _tell(fitted, out, before, as_json)
+
+
+def _quick_look(model: str, out: Path, force: bool) -> None:
+    """The commonest mistakes, found before a log is read and torch is imported."""
+    from counterlog import zoo
+
+    if ".py" not in model:
+        zoo.path(model)
+    if (out / "fit.json").is_file() and not force:
+        raise InputError(f"{out} already holds a fit; add --force to replace it, or choose another --out")
 
 
 def _unexposed(text: str | None) -> str | float | None:

@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Predict the outcome under exposure for pairs of user and item, one row a pair, in their order.
 
-    Columns: mean, sd, q05, q50, q95 of the outcome, p_LEVEL for each rating level, and propensity, the model's P(exposure = 1).
+    Columns: mean, sd, q05, q50, q95 of the outcome, p_LEVEL for each rating level, and propensity, the model's
+    P(exposure = 1).
 
     Example:
 

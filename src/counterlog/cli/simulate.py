@@ -58,7 +58,11 @@ def command(
         counterlog simulate fit --do exposure=uniform --per-user 20 --out store
         counterlog simulate fit --do popularity=0 --out store --seed 1
     """
-    asked = [name for name, value in (("--do", do), ("--per-user", per_user), ("--rows", rows), ("--new-users", users)) if value]
+    asked = [
+        name
+        for name, value in (("--do", do), ("--per-user", per_user), ("--rows", rows), ("--new-users", users))
+        if value
+    ]
     if card is not None and asked:
         raise InputError(f"--card says what to make, so that {', '.join(asked)} cannot be given beside it")
     done = parse_do(do) if do else None

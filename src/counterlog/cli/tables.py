@@ -42,8 +42,8 @@ def read_pairs(path: Path, user: str) -> pa.Table:
     if raw.skipped_count:
         number, text = raw.skipped[0]
         raise InputError(
-            f"{path}: {raw.skipped_count} rows do not have the {len(raw.header)} fields of the header; the first is row "
-            f"{number}: {text!r}"
+            f"{path}: {raw.skipped_count} rows do not have the {len(raw.header)} fields of the header; the first is "
+            f"row {number}: {text!r}"
         )
     return raw.table
 

@@ -13,7 +13,8 @@ from counterlog import rng as _rng
 if TYPE_CHECKING:
     from counterlog.inference.fit import Fit
 
-#: Most numbers of one latent site that are written, over all draws, and most events with predictive draws and log-likelihoods.
+#: Most numbers of one latent site that are written, over all draws, and most events with predictive draws and
+#: log-likelihoods.
 MOST_NUMBERS = 20_000_000
 MOST_EVENTS = 20_000
 
@@ -21,10 +22,10 @@ MOST_EVENTS = 20_000
 def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS) -> Any:
     """Posterior, posterior predictive, observed data and log-likelihood, with real user and item ids as coordinates.
 
-    A variational posterior has no chains: there is one, of independent draws, and ``attrs`` says so; R-hat of it means nothing. Latents with
-    more than 20 million numbers over all draws are left out and named in ``attrs["left_out"]``. Predictive draws and log-likelihoods are
-    of exposed events, a uniform sample of ``events`` of them where there are more; the log-likelihood of an event is of everything seen of
-    it, unseen sites summed out.
+    A variational posterior has no chains: there is one, of independent draws, and ``attrs`` says so; R-hat of it means
+    nothing. Latents with more than 20 million numbers over all draws are left out and named in ``attrs["left_out"]``.
+    Predictive draws and log-likelihoods are of exposed events, a uniform sample of ``events`` of them where there are
+    more; the log-likelihood of an event is of everything seen of it, unseen sites summed out.
 
     Returns
     -------
@@ -35,7 +36,10 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
     log, cells = fit.log, fit.cells
     posterior: dict[str, np.ndarray] = {}
     dims: dict[str, list[str]] = {}
-    coords: dict[str, Any] = {"user": np.asarray(log.users.labels, dtype=object), "item": np.asarray(log.items.labels, dtype=object)}
+    coords: dict[str, Any] = {
+        "user": np.asarray(log.users.labels, dtype=object),
+        "item": np.asarray(log.items.labels, dtype=object),
+    }
     left_out = []
     rows = {"users": len(log.users), "items": len(log.items), "globals": 1}
     for site in fit.layout.sites:
@@ -71,9 +75,11 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
 
 
 def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The chosen events, their outcomes, log-likelihoods and replicated outcomes; fills ``posterior`` from the same draws."""
-    from counterlog.model.interventions import Intervention
+    """The chosen events, their outcomes, log-likelihoods and replicated outcomes; fills ``posterior`` from the same
+    draws.
+    """
     from counterlog.inference.population import log_rows, pieces
+    from counterlog.model.interventions import Intervention
     from counterlog.model.worlds import run
 
     cells = fit.cells
@@ -93,7 +99,9 @@ def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.n
         for piece in parts:
             where = slice(piece.start, piece.start + len(piece.part))
             value = torch.from_numpy(cells.outcome[chosen[where]])
-            likelihood[number, where] = _log_likelihood(fit, piece, draw, value, None if exposed is None else exposed[where])
+            likelihood[number, where] = _log_likelihood(
+                fit, piece, draw, value, None if exposed is None else exposed[where]
+            )
             with _rng.seeded(rng, "predictive", number, piece.start):
                 world = run(fit.scm, piece.view, piece.given(draw), given_exposure)
             replica = world.values[fit.scm.outcome].numpy()
@@ -101,7 +109,9 @@ def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.n
     return chosen, seen, likelihood, replicated
 
 
-def _log_likelihood(fit: Fit, piece: Any, draw: Any, outcome: torch.Tensor, exposure: torch.Tensor | None) -> np.ndarray:
+def _log_likelihood(
+    fit: Fit, piece: Any, draw: Any, outcome: torch.Tensor, exposure: torch.Tensor | None
+) -> np.ndarray:
     from counterlog.inference.elbo import Assign, combine
 
     scm = fit.scm

@@ -18,9 +18,9 @@ from counterlog.model.view import Context, Opportunities, View
 class Block:
     """One block of users and what is seen in it.
 
-    ``items`` is None when the view holds every item, else the vocabulary indices of the view's items. ``item_share`` is how much of an
-    item's prior counts here (its share of opportunities that lie in the block), ``share`` the same for globals. ``weight`` is None or
-    the number of cells that an opportunity stands for.
+    ``items`` is None when the view holds every item, else the vocabulary indices of the view's items. ``item_share`` is
+    how much of an item's prior counts here (its share of opportunities that lie in the block), ``share`` the same for
+    globals. ``weight`` is None or the number of cells that an opportunity stands for.
     """
 
     first: int
@@ -83,7 +83,9 @@ def plan(cells: Cells, batch: int, unexposed: str | float | None, device: torch.
 
 
 def epoch(plan: Plan, number: int, seed: int, kept: dict[int, Block]) -> Iterator[Block]:
-    """The blocks of one epoch in a random order. ``kept`` holds blocks that never change, so that each is built once."""
+    """The blocks of one epoch in a random order. ``kept`` holds blocks that never change, so that each is built
+    once.
+    """
     for index in _rng.generator(seed, "order", number).permutation(len(plan)):
         yield block(plan, int(index), number, seed, kept)
 
@@ -199,4 +201,3 @@ def _block(
         None if weight is None else tensor(weight),
         total,
     )
-

@@ -1,4 +1,6 @@
-"""What a program is bound to: the log's events by user, what is seen of each, and what the cells without an event mean."""
+"""What a program is bound to: the log's events by user, what is seen of each, and what the cells without an event
+mean.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 class Treatment:
     """How what the log does not show is handled.
 
-    ``implied``: the cells of the grid without an event count, as never exposed (``exposure`` observed) or as not clicked (``exposure``
-    summed out). ``sum_exposure``: exposure is latent and summed out. ``sum_outcome``: an unseen outcome is a cause of exposure and is
-    summed out; otherwise it is left out of the likelihood. ``others``: further discrete latent sites of an opportunity, summed out.
+    ``implied``: the cells of the grid without an event count, as never exposed (``exposure`` observed) or as not
+    clicked (``exposure`` summed out). ``sum_exposure``: exposure is latent and summed out. ``sum_outcome``: an unseen
+    outcome is a cause of exposure and is summed out; otherwise it is left out of the likelihood. ``others``: further
+    discrete latent sites of an opportunity, summed out.
     """
 
     implied: bool
@@ -38,9 +41,9 @@ class Treatment:
 class Cells:
     """Events sorted by user, ready to be cut into blocks of users.
 
-    ``pointer`` int64 ``[n_users + 1]``; all others ``[n]``: ``item`` int64, ``exposure`` float32 or None (latent), ``outcome`` int64 level
-    index (rating) or float32 (else), ``known`` bool (outcome seen), ``columns`` the context and position by name. ``order`` maps
-    sorted events to the log's rows.
+    ``pointer`` int64 ``[n_users + 1]``; all others ``[n]``: ``item`` int64, ``exposure`` float32 or None (latent),
+    ``outcome`` int64 level index (rating) or float32 (else), ``known`` bool (outcome seen), ``columns`` the context and
+    position by name. ``order`` maps sorted events to the log's rows.
     """
 
     n_users: int
@@ -81,7 +84,9 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
     """
     sites = scm.validate()
     if log.outcome is None:
-        raise InputError(f"{scm.name} needs an outcome column for its site {scm.outcome!r}; name it with outcome= (--outcome)")
+        raise InputError(
+            f"{scm.name} needs an outcome column for its site {scm.outcome!r}; name it with outcome= (--outcome)"
+        )
     _check_kind(scm, log, sites[scm.outcome].discrete)
     treatment = decide(scm, log)
     order = np.argsort(log.user_codes, kind="stable")
@@ -135,17 +140,25 @@ def _outcome_causes_exposure(scm: SCM) -> bool:
 def _check_kind(scm: SCM, log: InteractionLog, discrete: bool) -> None:
     kind = log.roles.outcome_kind
     if kind == "positive" and discrete:
-        raise InputError(f"{scm.name}'s outcome site {scm.outcome!r} is discrete, but the log's outcome {log.roles.outcome!r} is a "
-                         "positive real (--outcome-kind positive); choose a model with a continuous outcome")
+        raise InputError(
+            f"{scm.name}'s outcome site {scm.outcome!r} is discrete, but the log's outcome {log.roles.outcome!r} is a "
+            "positive real (--outcome-kind positive); choose a model with a continuous outcome"
+        )
     if kind != "positive" and not discrete:
-        raise InputError(f"{scm.name}'s outcome site {scm.outcome!r} is continuous, but the log's outcome {log.roles.outcome!r} is a "
-                         f"{kind}; choose a model with a discrete outcome, or --outcome-kind positive")
+        raise InputError(
+            f"{scm.name}'s outcome site {scm.outcome!r} is continuous, but the log's outcome {log.roles.outcome!r} is a "
+            f"{kind}; choose a model with a discrete outcome, or --outcome-kind positive"
+        )
     expected = {"rating": "rating", "click": "click", "count": "count", "dwell": "positive"}.get(scm.outcome)
     if expected is not None and expected != kind:
-        raise InputError(f"{scm.name} models a {scm.outcome} (outcome kind {expected}), but the log's outcome "
-                         f"{log.roles.outcome!r} is of kind {kind}; choose another model or --outcome-kind {expected}")
+        raise InputError(
+            f"{scm.name} models a {scm.outcome} (outcome kind {expected}), but the log's outcome "
+            f"{log.roles.outcome!r} is of kind {kind}; choose another model or --outcome-kind {expected}"
+        )
     if kind == "rating" and len(log.levels) < 2:
-        raise InputError(f"the ratings in {log.roles.outcome!r} have a single level {log.levels}; a rating needs at least two")
+        raise InputError(
+            f"the ratings in {log.roles.outcome!r} have a single level {log.levels}; a rating needs at least two"
+        )
 
 
 def _outcome(log: InteractionLog, exposure: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -166,16 +179,25 @@ def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[
         whole = bool(np.isfinite(log.position).all())
         columns["position"] = log.position.astype(np.int64 if whole else np.float32)
     others: list[str] = []
-    sites = [s for s in scm.sites().values() if s.plate == "opportunities" and s.name not in (scm.exposure, scm.outcome)]
+    sites = [
+        s for s in scm.sites().values() if s.plate == "opportunities" and s.name not in (scm.exposure, scm.outcome)
+    ]
     for site in sites:
         if site.name in scm.latent and site.name not in columns and not site.discrete:
-            raise RefusedError(f"{scm.name} has a continuous latent site {site.name!r} for every opportunity; a fit needs one latent a "
-                               "user or an item, or a discrete one, which is summed out")
+            raise RefusedError(
+                f"{scm.name} has a continuous latent site {site.name!r} for every opportunity; a fit needs one latent a "
+                "user or an item, or a discrete one, which is summed out"
+            )
         if site.name in scm.latent and site.name not in columns:
             others.append(site.name)
         elif site.name not in columns:
             flag = "--position" if site.name == "position" else "--context"
-            raise unknown_name("column for the site", site.name, columns, f"{scm.name} needs it in the log: name the column with {flag}.")
+            raise unknown_name(
+                "column for the site",
+                site.name,
+                columns,
+                f"{scm.name} needs it in the log: name the column with {flag}.",
+            )
     for name in (s.name for s in sites if s.name in columns):
         null = int(np.isnan(columns[name]).sum())
         if null:
@@ -207,7 +229,8 @@ def _refuse_context(scm: SCM, log: InteractionLog, needed: list[str]) -> None:
 
 
 def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarray:
-    """A context column as a program reads it: numbers as float32 (null is NaN); text, booleans and times as int64 codes of the log's values in sorted order.
+    """A context column as a program reads it: numbers as float32 (null is NaN); text, booleans and times as int64 codes
+    of the log's values in sorted order.
 
     Nulls among those have the code after the last.
 
@@ -228,7 +251,9 @@ def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarra
     codes = pc.index_in(text, value_set=levels)
     unseen = pc.and_(codes.is_null(), text.is_valid())
     if pc.any(unseen).as_py():
-        raise unknown_name(f"value of {name!r}", str(text.filter(unseen)[0]), levels.to_pylist(), "The fit has not seen it.")
+        raise unknown_name(
+            f"value of {name!r}", str(text.filter(unseen)[0]), levels.to_pylist(), "The fit has not seen it."
+        )
     return codes.fill_null(len(levels)).to_numpy(zero_copy_only=False).astype(np.int64)
 
 

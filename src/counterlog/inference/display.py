@@ -25,9 +25,11 @@ def plot_losses(fit: Fit) -> Any:
     import altair as alt
 
     chart = alt.Chart(losses_frame(fit), title=f"{fit.scm.name}: negative ELBO an opportunity")
-    return chart.mark_line().encode(
-        x=alt.X("step:Q", title="step"), y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False))
-    ).properties(width=420, height=160)
+    return (
+        chart.mark_line()
+        .encode(x=alt.X("step:Q", title="step"), y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)))
+        .properties(width=420, height=160)
+    )
 
 
 def html(fit: Fit) -> str:
@@ -41,7 +43,10 @@ def html(fit: Fit) -> str:
         "converged": f"{'yes' if fit.converged else 'NO'}: {fit.convergence.message}",
         "unseen": unseen(fit),
     }
-    table = "".join(f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{escape(v)}</td></tr>" for k, v in rows.items())
+    table = "".join(
+        f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{escape(v)}</td></tr>"
+        for k, v in rows.items()
+    )
     svg: str = vlc.vegalite_to_svg(plot_losses(fit).to_json())
     return f"<div><table>{table}</table>{svg}</div>"
 
@@ -51,7 +56,11 @@ def unseen(fit: Fit) -> str:
     how = fit.treatment
     parts = []
     if how.implied:
-        cells = "all cells" if fit.options["unexposed"] == "all" else f"{fit.options['unexposed']:g} sampled cells an event, weighted,"
+        cells = (
+            "all cells"
+            if fit.options["unexposed"] == "all"
+            else f"{fit.options['unexposed']:g} sampled cells an event, weighted,"
+        )
         parts.append(f"{cells} without an event count as {'not clicked' if how.sum_exposure else 'not exposed'}")
     if how.sum_exposure:
         parts.append("the exposure was not logged and is summed out")

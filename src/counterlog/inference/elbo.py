@@ -1,4 +1,6 @@
-"""The evidence lower bound of a block: Kullback-Leibler terms in closed form, unseen discrete sites summed out exactly."""
+"""The evidence lower bound of a block: Kullback-Leibler terms in closed form, unseen discrete sites summed out
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ _NEVER = -1e9  # log-probability of what contradicts the log; finite, so that it
 class Assign(Messenger):
     """Give sites their values and keep their distributions, without the cost of a trace.
 
-    ``values`` maps a name to its value; ``enumerate_`` names sites that take every value of their support, each along its own new
-    dimension to the left of the plates.
+    ``values`` maps a name to its value; ``enumerate_`` names sites that take every value of their support, each along
+    its own new dimension to the left of the plates.
     """
 
     def __init__(self, values: Mapping[str, Tensor], enumerate_: frozenset[str] = frozenset()) -> None:
@@ -54,7 +56,9 @@ class Assign(Messenger):
         elif type(msg["fn"]).__name__ == "_Subsample":
             return
         else:
-            raise ModelError(f"site {name!r} appears only in some runs of the program; a program has the same sites for every view")
+            raise ModelError(
+                f"site {name!r} appears only in some runs of the program; a program has the same sites for every view"
+            )
         self.fns[name], self.used[name] = msg["fn"], msg["value"]
 
 
@@ -62,8 +66,8 @@ class Assign(Messenger):
 class Loss:
     """Negative ELBO of a block: with those of the other blocks it adds up to the whole log's.
 
-    ``parts`` are its terms: the divergence of each latent site, and ``log_likelihood``; ``seen`` the log-probability of each site of an
-    opportunity, ``[..., n]``, before unseen ones are summed out.
+    ``parts`` are its terms: the divergence of each latent site, and ``log_likelihood``; ``seen`` the log-probability of
+    each site of an opportunity, ``[..., n]``, before unseen ones are summed out.
     """
 
     total: Tensor
@@ -72,7 +76,9 @@ class Loss:
 
 
 def opportunity_log_prob(assign: Assign, block: Block, names: Mapping[str, Tensor], outcome: str) -> dict[str, Tensor]:
-    """log-probability of each opportunity's sites, ``[..., n]``; unseen outcomes give 0 or, if summed out, every level."""
+    """log-probability of each opportunity's sites, ``[..., n]``; unseen outcomes give 0 or, if summed out, every
+    level.
+    """
     found = {}
     for name, seen in names.items():
         value = assign.used[name]
@@ -107,11 +113,19 @@ def seen_values(scm: SCM, block: Block, treatment: Treatment) -> tuple[dict[str,
     return seen, frozenset(summed)
 
 
-def negative_elbo(scm: SCM, block: Block, plan: Layout, treatment: Treatment, leaves: Mapping[str, tuple[Tensor, Tensor]], noise: Mapping[str, Tensor]) -> Loss:
+def negative_elbo(
+    scm: SCM,
+    block: Block,
+    plan: Layout,
+    treatment: Treatment,
+    leaves: Mapping[str, tuple[Tensor, Tensor]],
+    noise: Mapping[str, Tensor],
+) -> Loss:
     """The block's negative ELBO by one reparameterised draw.
 
-    The prior of a user counts fully in its block, of an item by the share of its opportunities that lie here, of a global by the
-    block's share of the log: over an epoch each prior counts once. Where prior and guide are normal their divergence is exact.
+    The prior of a user counts fully in its block, of an item by the share of its opportunities that lie here, of a
+    global by the block's share of the log: over an epoch each prior counts once. Where prior and guide are normal their
+    divergence is exact.
     """
     values, unconstrained = {}, {}
     for table, (loc, log_scale) in leaves.items():
@@ -135,14 +149,23 @@ def negative_elbo(scm: SCM, block: Block, plan: Layout, treatment: Treatment, le
         fn = assign.fns.get(site.name)
         if fn is None:
             continue
-        kl = divergence(site, fn, locs[site.table][site.name], scales[site.table][site.name], unconstrained[site.name], values[site.name])
+        kl = divergence(
+            site,
+            fn,
+            locs[site.table][site.name],
+            scales[site.table][site.name],
+            unconstrained[site.name],
+            values[site.name],
+        )
         share = {"users": 1.0, "items": block.item_share, "globals": block.share}[site.table]
         losses[site.name] = (kl * share).sum()
     return Loss(sum(losses.values()), losses, parts)  # type: ignore[arg-type]
 
 
 def divergence(site: Latent, prior: Any, loc: Tensor, log_scale: Tensor, z: Tensor, value: Tensor) -> Tensor:
-    """KL(guide || prior) of each row ``[rows]`` (a scalar for a global): exact for normal priors, by one draw otherwise."""
+    """KL(guide || prior) of each row ``[rows]`` (a scalar for a global): exact for normal priors, by one draw
+    otherwise.
+    """
     keep = 0 if site.table == "globals" else 1
     flat = lambda t: t.flatten(keep).sum(-1) if t.dim() > keep else t  # noqa: E731
     base = prior
@@ -159,7 +182,11 @@ def divergence(site: Latent, prior: Any, loc: Tensor, log_scale: Tensor, z: Tens
 
 def rows_of(block: Block) -> dict[str, slice | Tensor]:
     """The rows of each table that the block touches."""
-    return {"globals": slice(0, 1), "users": slice(block.first, block.last), "items": slice(None) if block.items is None else block.items}
+    return {
+        "globals": slice(0, 1),
+        "users": slice(block.first, block.last),
+        "items": slice(None) if block.items is None else block.items,
+    }
 
 
 def leaves_of(tables: Mapping[str, Table], block: Block) -> dict[str, tuple[Tensor, Tensor]]:

@@ -1,4 +1,6 @@
-"""A fit as a folder: tensors, JSON and the log. Opening one runs no code but the model it names, and that only if unchanged."""
+"""A fit as a folder: tensors, JSON and the log. Opening one runs no code but the model it names, and that only if
+unchanged.
+"""
 
 from __future__ import annotations
 
@@ -54,9 +56,13 @@ def save_fit(fit: Fit, path: Path, force: bool = False, beside: Callable[[Path],
     _sweep(target)
     try:
         part.mkdir(parents=True)
-        tensors = {f"{t}.{k}": v[t].contiguous() for k, v in (("loc", fit.loc), ("log_scale", fit.log_scale)) for t in fit.loc}
+        tensors = {
+            f"{t}.{k}": v[t].contiguous() for k, v in (("loc", fit.loc), ("log_scale", fit.log_scale)) for t in fit.loc
+        }
         save_file(tensors, part / "parameters.safetensors")
-        (part / "parameters.safetensors").chmod(part.stat().st_mode & 0o666)  # the library makes it readable by its owner only
+        (part / "parameters.safetensors").chmod(
+            part.stat().st_mode & 0o666
+        )  # the library makes it readable by its owner only
         np.save(part / "losses.npy", fit.losses, allow_pickle=False)
         (part / "model.py.txt").write_text(fit.scm.source, encoding="utf-8")
         save_log(fit.log, part / "log")
@@ -81,9 +87,13 @@ def refuse_others(path: Path, force: bool = False) -> None:
     """
     if (path / _ABOUT).is_file():
         if not force:
-            raise StoreError(f"{path} already holds a fit; pass force (--force) to replace it, or choose another folder")
+            raise StoreError(
+                f"{path} already holds a fit; pass force (--force) to replace it, or choose another folder"
+            )
     elif os.path.lexists(path) and not _only_unfinished(path) and (not path.is_dir() or any(path.iterdir())):
-        raise StoreError(f"{path} exists and is not a fit, so it is not replaced, not even by force; choose another folder")
+        raise StoreError(
+            f"{path} exists and is not a fit, so it is not replaced, not even by force; choose another folder"
+        )
 
 
 def _sweep(target: Path) -> None:
@@ -148,7 +158,8 @@ def _about(fit: Fit) -> dict[str, Any]:
 def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     """Open a saved fit.
 
-    The program is ``scm``, else the zoo model of that name, else the file it was fitted from; its source must be the one of the fit.
+    The program is ``scm``, else the zoo model of that name, else the file it was fitted from; its source must be the
+    one of the fit.
 
     Raises
     ------
@@ -170,7 +181,11 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     if not folder.is_dir():
         raise InputError(f"no fit at {folder}: no such folder. `counterlog fit MODEL LOG --out FIT` makes one")
     if not (folder / _ABOUT).is_file():
-        cure = "it was interrupted: run the same `counterlog fit` again to go on" if _only_unfinished(folder) else "it has no fit.json"
+        cure = (
+            "it was interrupted: run the same `counterlog fit` again to go on"
+            if _only_unfinished(folder)
+            else "it has no fit.json"
+        )
         raise InputError(f"{folder} is not a finished fit: {cure}")
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
@@ -190,10 +205,22 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     if [[s.name, s.table, s.start, s.stop] for s in places.sites] != about["sites"]:
         raise ModelError(f"the sites of {program.name} are not those of the fit in {folder}; fit again")
     n_blocks = int(about["options"].get("blocks", 1))
-    result = Fit(program, log, loc, log_scale, places, losses, convergence(list(losses), n_blocks), about["seed"], about["seconds"],
-                 about["options"])
+    result = Fit(
+        program,
+        log,
+        loc,
+        log_scale,
+        places,
+        losses,
+        convergence(list(losses), n_blocks),
+        about["seed"],
+        about["seconds"],
+        about["options"],
+    )
     if result.hash != about["fit_hash"]:
-        raise InputError(f"the parameters in {folder} do not match their hash: the fit was changed or damaged; fit again")
+        raise InputError(
+            f"the parameters in {folder} do not match their hash: the fit was changed or damaged; fit again"
+        )
     return result
 
 
@@ -202,7 +229,11 @@ def _program(about: dict[str, Any], scm: SCM | None) -> SCM:
     from counterlog.model import load_model
 
     tried = []
-    candidates = [lambda: scm] if scm is not None else [lambda: zoo.load(about["name"]) if about["name"] in zoo.names() else None]
+    candidates = (
+        [lambda: scm]
+        if scm is not None
+        else [lambda: zoo.load(about["name"]) if about["name"] in zoo.names() else None]
+    )
     if scm is None and about["file"] and Path(about["file"]).is_file():
         candidates.append(lambda: load_model(f"{about['file']}:{about['name']}"))
     for candidate in candidates:
@@ -212,7 +243,11 @@ def _program(about: dict[str, Any], scm: SCM | None) -> SCM:
                 return found
             tried.append(str(found.file or found.name))
     if tried:
-        raise ModelError(f"the model {about['name']!r} has changed since the fit ({', '.join(tried)}); fit again, or restore it: the "
-                         "source of that time is model.py.txt in the fit's folder")
-    raise ModelError(f"the fit's model {about['name']!r} is not in the zoo and its file {about['file']!r} is gone; pass the program "
-                     "(--model file.py)")
+        raise ModelError(
+            f"the model {about['name']!r} has changed since the fit ({', '.join(tried)}); fit again, or restore it: the "
+            "source of that time is model.py.txt in the fit's folder"
+        )
+    raise ModelError(
+        f"the fit's model {about['name']!r} is not in the zoo and its file {about['file']!r} is gone; pass the program "
+        "(--model file.py)"
+    )

@@ -37,8 +37,8 @@ SAMPLED_PER_EVENT = 4.0
 class Fit:
     """The frozen result of variational inference: a normal posterior over every latent, with what made it.
 
-    ``loc`` and ``log_scale`` map a table (globals, users, items) to float32 ``[rows, width]`` in unconstrained space; ``layout`` says
-    which columns belong to which site. ``losses`` is the negative ELBO an opportunity, one a step.
+    ``loc`` and ``log_scale`` map a table (globals, users, items) to float32 ``[rows, width]`` in unconstrained space;
+    ``layout`` says which columns belong to which site. ``losses`` is the negative ELBO an opportunity, one a step.
     """
 
     scm: SCM
@@ -80,7 +80,9 @@ class Fit:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the program, its parameters, the log, the seed and every number of the posterior."""
-        digest = hashlib.sha256(f"{self.scm.source_hash}{dict(self.scm.parameters)!r}{self.log.hash}{self.seed}".encode())
+        digest = hashlib.sha256(
+            f"{self.scm.source_hash}{dict(self.scm.parameters)!r}{self.log.hash}{self.seed}".encode()
+        )
         for table in TABLES:
             for part in (self.loc, self.log_scale):
                 digest.update(np.ascontiguousarray(part[table].numpy()).tobytes())
@@ -107,7 +109,9 @@ class Fit:
         return save_fit(self, Path(path), force)
 
     def to_arviz(self, draws: int = 200, rng: int = 0) -> Any:
-        """Posterior, posterior predictive, observed data and log-likelihood for ArviZ: see `counterlog.inference.to_arviz`."""
+        """Posterior, posterior predictive, observed data and log-likelihood for ArviZ: see
+        `counterlog.inference.to_arviz`.
+        """
         from counterlog.inference.arviz_export import to_arviz
 
         return to_arviz(self, draws, rng)
@@ -119,8 +123,10 @@ class Fit:
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
-        return (f"Fit({self.scm.name}, {self.log.rows:,} events, {len(self.log.users):,} users x {len(self.log.items):,} items, "
-                f"{self.steps:,} steps, loss {self.loss:.4f}, {state}, {self.seconds:.0f} s)")
+        return (
+            f"Fit({self.scm.name}, {self.log.rows:,} events, {len(self.log.users):,} users x {len(self.log.items):,} items, "
+            f"{self.steps:,} steps, loss {self.loss:.4f}, {state}, {self.seconds:.0f} s)"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +180,8 @@ def fit(
     batch
         Opportunities a block: memory and step cost are bounded by it, not by the log.
     unexposed
-        For a log of interactions only: ``"all"`` cells without an event, or how many to sample for each event. By default all up
-        to 4 million cells, else 4 an event, weighted by the number of cells that each stands for.
+        For a log of interactions only: ``"all"`` cells without an event, or how many to sample for each event. By
+        default all up to 4 million cells, else 4 an event, weighted by the number of cells that each stands for.
     restarts
         Number of fits from other starting points; the one with the lowest loss is kept.
     lr
@@ -185,10 +191,11 @@ def fit(
     progress
         True for a bar on stderr, or a function of step, steps and loss.
     checkpoint
-        A folder for checkpoints: a fit that was killed goes on from there, bit for bit on one thread. They are removed at the end, and
-        where the fit fails.
+        A folder for checkpoints: a fit that was killed goes on from there, bit for bit on one thread. They are removed
+        at the end, and where the fit fails.
     keep_checkpoint
-        Leave the last checkpoint, for a caller who has still to save the fit (`Fit.save` to the same folder replaces it).
+        Leave the last checkpoint, for a caller who has still to save the fit (`Fit.save` to the same folder replaces
+        it).
 
     Returns
     -------
@@ -210,21 +217,40 @@ def fit(
     chosen = _unexposed(cells, unexposed)
     size = batch if batch is not None else (16_384 if chosen == "all" else 65_536)
     if size < 1 or restarts < 1 or (steps is not None and steps < 1) or (lr is not None and not lr > 0):
-        raise InputError(f"steps, batch, restarts and lr must be positive; given steps={steps}, batch={batch}, restarts={restarts}, lr={lr}")
+        raise InputError(
+            f"steps, batch, restarts and lr must be positive; given steps={steps}, batch={batch}, restarts={restarts}, lr={lr}"
+        )
     plan = plan_blocks(cells, size, chosen, place)
     places, start = layout(scm, cells)
     count = steps if steps is not None else max(1500, 30 * len(plan))
     schedule = Schedule(count) if lr is None else Schedule(count, lr=lr)
-    options = {"steps": count, "batch": size, "unexposed": chosen, "restarts": restarts, "lr": schedule.lr, "device": device, "blocks": len(plan)}
+    options = {
+        "steps": count,
+        "batch": size,
+        "unexposed": chosen,
+        "restarts": restarts,
+        "lr": schedule.lr,
+        "device": device,
+        "blocks": len(plan),
+    }
     best: svi.State | None = None
     home = None if checkpoint is None else Path(checkpoint)
     if home is not None:
         parameters = {name: repr(value) for name, value in scm.parameters.items()}
-        told = {"model": scm.name, "model file": scm.source_hash, "parameters": parameters, "log": log.hash, "seed": rng, "options": options}
+        told = {
+            "model": scm.name,
+            "model file": scm.source_hash,
+            "parameters": parameters,
+            "log": log.hash,
+            "seed": rng,
+            "options": options,
+        }
         _checkpoint.begin(home, told)
     for attempt in range(restarts):
         seed = rng if attempt == 0 else _rng.derive(rng, "restart", attempt)
-        identity = hashlib.sha256(repr((scm.source_hash, dict(scm.parameters), log.hash, seed, options)).encode()).hexdigest()
+        identity = hashlib.sha256(
+            repr((scm.source_hash, dict(scm.parameters), log.hash, seed, options)).encode()
+        ).hexdigest()
         folder = None if home is None else home / f"restart-{attempt}"
         with _bar(progress, count, f"fit {scm.name}" + (f" {attempt + 1}/{restarts}" if restarts > 1 else "")) as tick:
             try:
@@ -232,7 +258,9 @@ def fit(
             except Exception as error:
                 hopeless = isinstance(error, FitError | ModelError) and not isinstance(error, _checkpoint.OtherFitError)
                 if home is not None and (hopeless or not _checkpoint.done(home)):
-                    _checkpoint.drop(home)  # there is nothing to go on from, or the same fit would fail at the same step again
+                    _checkpoint.drop(
+                        home
+                    )  # there is nothing to go on from, or the same fit would fail at the same step again
                 raise
         if best is None or np.mean(state.losses[-max(1, count // 10) :]) < np.mean(best.losses[-max(1, count // 10) :]):
             best = state
@@ -242,7 +270,9 @@ def fit(
     loc = {name: table.loc.cpu() for name, table in best.tables.items()}
     log_scale = {name: table.log_scale.cpu() for name, table in best.tables.items()}
     judged = svi.convergence(best.losses, len(plan))
-    return Fit(scm, log, loc, log_scale, places, np.asarray(best.losses), judged, rng, time.monotonic() - started, options)
+    return Fit(
+        scm, log, loc, log_scale, places, np.asarray(best.losses), judged, rng, time.monotonic() - started, options
+    )
 
 
 def _unexposed(cells: Cells, asked: str | float | None) -> str | float | None:
@@ -253,9 +283,13 @@ def _unexposed(cells: Cells, asked: str | float | None) -> str | float | None:
     if asked is None:
         return "all" if cells.n_users * cells.n_items <= WHOLE_GRID else SAMPLED_PER_EVENT
     if isinstance(asked, str) and asked != "all":
-        raise InputError(f"unexposed must be 'all' or a positive number of sampled cells for each event; given {asked!r}")
+        raise InputError(
+            f"unexposed must be 'all' or a positive number of sampled cells for each event; given {asked!r}"
+        )
     if not isinstance(asked, str) and not asked > 0:
-        raise InputError(f"unexposed must be 'all' or a positive number of sampled cells for each event; given {asked!r}")
+        raise InputError(
+            f"unexposed must be 'all' or a positive number of sampled cells for each event; given {asked!r}"
+        )
     return asked if isinstance(asked, str) else float(asked)
 
 
@@ -281,8 +315,13 @@ class _bar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.4f}"),
-                   TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(),
+        )
         console = Console(stderr=True)
         self._rich = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._rich.start()

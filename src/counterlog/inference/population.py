@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 from counterlog import rng as _rng
+from counterlog.errors import InputError, RefusedError
+from counterlog.model.interventions import Intervention
 from counterlog.model.view import Context, Opportunities, View
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ PIECE = 131_072
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Opportunities by user and item code, with the context of each; ``rows`` are the log's rows, or None for cells of the grid.
+    """Opportunities by user and item code, with the context of each; ``rows`` are the log's rows, or None for cells of
+    the grid.
 
     ``sentence`` says in words what it is; ``share`` is the part of the whole that was taken.
     """
@@ -46,7 +50,9 @@ class Population:
 
 
 def population(fit: Fit, limit: int, rng: int) -> Population:
-    """The log's own opportunities where it has them, else all cells of the grid; a uniform sample where there are more than ``limit``."""
+    """The log's own opportunities where it has them, else all cells of the grid; a uniform sample where there are more
+    than ``limit``.
+    """
     cells, log = fit.cells, fit.log
     if not fit.treatment.implied:
         whole = log_rows(fit)
@@ -55,7 +61,9 @@ def population(fit: Fit, limit: int, rng: int) -> Population:
             return Population(whole.user, whole.item, whole.columns, whole.rows, said)
         chosen = np.sort(_rng.generator(rng, "population").choice(len(whole), limit, replace=False))
         part = whole.take(chosen)
-        return Population(part.user, part.item, part.columns, part.rows, f"{limit:,} of {said}, sampled", limit / len(whole))
+        return Population(
+            part.user, part.item, part.columns, part.rows, f"{limit:,} of {said}, sampled", limit / len(whole)
+        )
     total = cells.n_users * cells.n_items
     said = f"all {cells.n_users:,} users x {cells.n_items:,} items"
     if total <= limit:
@@ -81,7 +89,11 @@ def view_of(cells: Cells, part: Population) -> tuple[View, Tensor, Tensor]:
     columns = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in part.columns.items()}
     rows = Opportunities(torch.from_numpy(user), torch.from_numpy(item), Context(columns))
     view = View(
-        torch.from_numpy(cells.user_features[users]), torch.from_numpy(cells.item_features[items]), rows, cells.n_levels, cells.n_positions
+        torch.from_numpy(cells.user_features[users]),
+        torch.from_numpy(cells.item_features[items]),
+        rows,
+        cells.n_levels,
+        cells.n_positions,
     )
     return view, torch.from_numpy(users), torch.from_numpy(items)
 
@@ -109,8 +121,42 @@ def pieces(cells: Cells, whole: Population, size: int = PIECE) -> Iterator[Piece
         yield Piece(part, start, view, users, items)
 
 
+def coded(fit: Fit, do: Intervention) -> Intervention:
+    """An intervention in the program's own numbers: a rating that people fix in the log's units becomes the index of
+    its level.
+
+    Raises
+    ------
+    InputError
+        The log has no such level.
+    RefusedError
+        A shift of a rating, whose levels end.
+    """
+    outcome, levels = fit.scm.outcome, np.asarray(fit.cells.levels)
+    if not len(levels) or outcome not in do.sites():
+        return do
+    shown = ", ".join(f"{level:g}" for level in levels)
+    if outcome in do.shifted:
+        raise RefusedError(
+            f"{outcome} has the levels {shown} and cannot be shifted; fix or replace it, or shift one of its causes"
+        )
+    if outcome not in do.fixed:
+        return do
+    try:
+        value = np.asarray(do.fixed[outcome], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"fix({outcome}={do.fixed[outcome]!r}): the log's levels are {shown}") from None
+    index = np.searchsorted(levels, value).clip(max=len(levels) - 1)
+    if not np.array_equal(levels[index], value):
+        raise InputError(f"fix({outcome}={do.fixed[outcome]}) is outside the log's levels: {shown}")
+    return dataclasses.replace(do, fixed={**do.fixed, outcome: index})
+
+
 def frame(fit: Fit, part: Population) -> Any:
-    """The opportunities as a pandas frame of ``user``, ``item`` and context, as a policy reads them."""
+    """The opportunities as a pandas frame of ``user``, ``item`` and context, as a policy reads them.
+
+    Context stands there as the log has it; coded, as programs read it, where the opportunities are not rows of the log.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -119,4 +165,9 @@ def frame(fit: Fit, part: Population) -> Any:
         "user": log.users.ids.take(pa.array(part.user)).to_pandas(),
         "item": log.items.ids.take(pa.array(part.item)).to_pandas(),
     }
-    return pd.DataFrame({**data, **part.columns})
+    context: dict[str, Any] = dict(part.columns)
+    if part.rows is not None:
+        like = pa.array(part.rows)
+        for name in context.keys() & set(log.roles.context):
+            context[name] = log.table[name].combine_chunks().take(like).to_pandas()
+    return pd.DataFrame({**data, **context})

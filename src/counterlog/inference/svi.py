@@ -32,8 +32,9 @@ Progress = Callable[[int, int, float], None]
 class Schedule:
     """How long and how fast: chosen on held-out events of biased logs only (docs/decisions/0003-schedule.md).
 
-    ``steps`` gradient steps; the learning rates decay exponentially to ``decay`` times their start; ``row_travel`` is how far a user's row
-    can move in all, which sets its rate from the number of its visits; ``start_scale`` is the guide's first standard deviation.
+    ``steps`` gradient steps; the learning rates decay exponentially to ``decay`` times their start; ``row_travel`` is
+    how far a user's row can move in all, which sets its rate from the number of its visits; ``start_scale`` is the
+    guide's first standard deviation.
     """
 
     steps: int
@@ -46,7 +47,9 @@ class Schedule:
 
 @dataclass(eq=False)
 class State:
-    """Where a fit stands: its tables and the losses so far, one a step; their mean over an epoch estimates the negative ELBO an opportunity."""
+    """Where a fit stands: its tables and the losses so far, one a step; their mean over an epoch estimates the negative
+    ELBO an opportunity.
+    """
 
     tables: dict[str, Table]
     losses: list[float]
@@ -66,9 +69,9 @@ def run(
 ) -> State:
     """Run the schedule, from a checkpoint at ``saved`` if there is one of the same ``identity``.
 
-    The noise of step k depends on ``seed`` and k alone, and the order of blocks on the epoch: a fit that was killed and resumed
-    is the uninterrupted fit, bit for bit on one thread. A checkpoint is written after the first step, every ``every`` seconds, at the end
-    and on Ctrl-C, which waits for the end of a step.
+    The noise of step k depends on ``seed`` and k alone, and the order of blocks on the epoch: a fit that was killed and
+    resumed is the uninterrupted fit, bit for bit on one thread. A checkpoint is written after the first step, every
+    ``every`` seconds, at the end and on Ctrl-C, which waits for the end of a step.
 
     Raises
     ------
@@ -76,7 +79,9 @@ def run(
         The loss is not finite: names the site and the step.
     """
     cells = plan.cells
-    tables = start_tables(layout, start, cells.n_users, cells.n_items, seed, plan.device, math.log(schedule.start_scale))
+    tables = start_tables(
+        layout, start, cells.n_users, cells.n_items, seed, plan.device, math.log(schedule.start_scale)
+    )
     state = State(tables, [])
     if saved is not None and _checkpoint.exists(saved):
         state = _checkpoint.load(saved, identity, tables)
@@ -131,7 +136,9 @@ def _step(
     draws = {name: torch.randn(leaf[0].shape, generator=noise, device=plan.device) for name, leaf in leaves.items()}
     with torch.device(plan.device):
         loss = negative_elbo(scm, block, layout, plan.cells.treatment, leaves, draws)
-    each = loss.total / plan.typical  # one divisor for all blocks: by its own size a block of few opportunities would pull as much as any
+    each = (
+        loss.total / plan.typical
+    )  # one divisor for all blocks: by its own size a block of few opportunities would pull as much as any
     value = float(each.detach())
     if not math.isfinite(value):
         raise FitError(_blame(loss, step))
@@ -148,8 +155,14 @@ def _step(
 
 def _blame(loss: Loss, step: int) -> str:
     """Names the sites whose terms are not finite: those of an opportunity first, since every latent flows into them."""
-    latents = [name for name, part in loss.parts.items() if name != "log_likelihood" and not bool(torch.isfinite(part).all())]
-    bad = latents or [name for name, part in loss.seen.items() if not bool(torch.isfinite(part).all())] or ["log_likelihood"]
+    latents = [
+        name for name, part in loss.parts.items() if name != "log_likelihood" and not bool(torch.isfinite(part).all())
+    ]
+    bad = (
+        latents
+        or [name for name, part in loss.seen.items() if not bool(torch.isfinite(part).all())]
+        or ["log_likelihood"]
+    )
     return (
         f"the loss is not finite at step {step + 1}, in site {', '.join(repr(b) for b in bad)}; check that the program's distributions accept every "
         "value of the log and that no scale reaches 0"
@@ -177,14 +190,17 @@ class Convergence:
 
 
 def convergence(losses: list[float], n_blocks: int) -> Convergence:
-    """Judge by the last two tenths of the run: with 97% confidence the mean loss fell by less than 1% from one to the other.
+    """Judge by the last two tenths of the run: with 97% confidence the mean loss fell by less than 1% from one to the
+    other.
 
-    A fall that the noise could hide counts as one. Blocks differ in their losses, so that whole epochs are compared where a tenth holds
-    two. It cannot see a local optimum.
+    A fall that the noise could hide counts as one. Blocks differ in their losses, so that whole epochs are compared
+    where a tenth holds two. It cannot see a local optimum.
     """
     window = max(1, len(losses) // 10)
     if len(losses) < 100 or len(losses) < 3 * n_blocks:
-        return Convergence(False, f"{len(losses)} steps are too few to judge convergence (at least {max(100, 3 * n_blocks)})")
+        return Convergence(
+            False, f"{len(losses)} steps are too few to judge convergence (at least {max(100, 3 * n_blocks)})"
+        )
     size = n_blocks if window >= 2 * n_blocks else 1
     window //= size
     tail = np.asarray(losses[-2 * window * size :]).reshape(2 * window, size).mean(1)
@@ -193,9 +209,14 @@ def convergence(losses: list[float], n_blocks: int) -> Convergence:
     noise = math.hypot(float(before.std(ddof=1)), float(last.std(ddof=1))) / math.sqrt(window)
     limit = max(0.01 * abs(float(last.mean())), 0.001)  # nats; a loss of densities may lie near 0
     if fall + 2.0 * noise <= limit:
-        return Convergence(True, f"the loss changed by {-fall:+.2g} an opportunity over the last tenth (limit {limit:.2g})")
+        return Convergence(
+            True, f"the loss changed by {-fall:+.2g} an opportunity over the last tenth (limit {limit:.2g})"
+        )
     if fall > 2.0 * noise:
-        return Convergence(False, f"the loss still fell by {fall:.2g} an opportunity over the last tenth (limit {limit:.2g}); give more steps")
+        return Convergence(
+            False,
+            f"the loss still fell by {fall:.2g} an opportunity over the last tenth (limit {limit:.2g}); give more steps",
+        )
     return Convergence(
         False,
         f"the loss may still be falling by up to {fall + 2.0 * noise:.2g} an opportunity in a tenth of the run (limit {limit:.2g}), which its noise "

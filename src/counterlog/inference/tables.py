@@ -1,7 +1,8 @@
 """The mean-field guide as tables: one location and one log-scale for every number that is not seen.
 
-A row of the user table belongs to a user, a row of the item table to an item; globals form a table of one row. A step touches the rows
-of its block only, with a row-wise Adam that leaves all others alone, so that its cost does not grow with the number of users or items.
+A row of the user table belongs to a user, a row of the item table to an item; globals form a table of one row. A step
+touches the rows of its block only, with a row-wise Adam that leaves all others alone, so that its cost does not grow
+with the number of users or items.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ TABLES = ("globals", "users", "items")
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """Where a latent site lives: its table, its columns there, its event shape and the map from the reals to its support.
+    """Where a latent site lives: its table, its columns there, its event shape and the map from the reals to its
+    support.
 
     ``free`` is the shape before the map: a probability vector of 3 has 2 free numbers.
     """
@@ -101,14 +103,18 @@ def sample_view(cells: Cells) -> View:
     user, item = torch.arange(2).repeat_interleave(3), torch.arange(3).repeat(2)
     from counterlog.model.view import Context
 
-    columns = {name: torch.from_numpy(values[:1]).expand(6).clone() for name, values in cells.columns.items() if len(values)}
+    columns = {
+        name: torch.from_numpy(values[:1]).expand(6).clone() for name, values in cells.columns.items() if len(values)
+    }
     features = torch.zeros(2, cells.user_features.shape[1]), torch.zeros(3, cells.item_features.shape[1])
     return View(*features, Opportunities(user, item, Context(columns)), cells.n_levels, cells.n_positions)
 
 
 @dataclass(eq=False)
 class Table:
-    """Location and log-scale of each row with Adam's two moments, all ``[rows, width]``; ``age`` counts this table's updates."""
+    """Location and log-scale of each row with Adam's two moments, all ``[rows, width]``; ``age`` counts this table's
+    updates.
+    """
 
     loc: Tensor
     log_scale: Tensor
@@ -122,7 +128,9 @@ class Table:
         return cls(loc.clone(), torch.full_like(loc, log_scale), zeros)  # type: ignore[arg-type]
 
     def leaf(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
-        """Location and log-scale of some rows as leaves of a new autograd graph: views of a slice, copies of gathered rows."""
+        """Location and log-scale of some rows as leaves of a new autograd graph: views of a slice, copies of gathered
+        rows.
+        """
         if isinstance(rows, slice):
             return self.loc[rows].detach().requires_grad_(), self.log_scale[rows].detach().requires_grad_()
         return self.loc.index_select(0, rows).requires_grad_(), self.log_scale.index_select(0, rows).requires_grad_()
@@ -158,9 +166,17 @@ class Table:
 
 
 def start_tables(
-    plan: Layout, start: Mapping[str, Tensor], n_users: int, n_items: int, seed: int, device: torch.device, log_scale: float
+    plan: Layout,
+    start: Mapping[str, Tensor],
+    n_users: int,
+    n_items: int,
+    seed: int,
+    device: torch.device,
+    log_scale: float,
 ) -> dict[str, Table]:
-    """Tables to start from: globals at the prior's median, rows near zero, so that products of latents have a gradient."""
+    """Tables to start from: globals at the prior's median, rows near zero, so that products of latents have a
+    gradient.
+    """
     draw = torch.Generator().manual_seed(_rng.derive(seed, "start"))
     rows = {"globals": 1, "users": n_users, "items": n_items}
     tables = {}

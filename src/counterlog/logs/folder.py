@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -50,7 +51,9 @@ def save_log(log: InteractionLog, path: str | PathLike[str], *, force: bool = Fa
     Raises
     ------
     StoreError
-        If something stands there, or it cannot be written.
+        If something stands there.
+    OSError
+        If the disk is full or the place not writable; what stood there before is as it was.
     """
     target = Path(path)
     _refuse(target, force)
@@ -158,7 +161,14 @@ def _refuse(target: Path, force: bool) -> None:
 def _put(work: Path, target: Path) -> None:
     """Swap the new folder in; the old one goes last."""
     if not target.exists():
-        work.rename(target)
+        try:
+            work.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise StoreError(
+                    f"{target} was written by another process in the meantime; choose another path"
+                ) from error
+            raise
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
     target.rename(old / "log")

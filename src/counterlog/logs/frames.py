@@ -53,7 +53,7 @@ def from_native(frame: Any, wanted: Sequence[str] | None, source: str) -> RawTab
         raise InputError(f"{source}: column {twice[0]!r} occurs more than once; rename or drop one of them")
     names = [name for name in header if wanted is None or name in wanted]
     columns = frame.select(names) if isinstance(frame, pa.Table) else _collect(frame, names, source)
-    return RawTable(source, normal(columns), tuple(header))
+    return RawTable(source, normal(columns), tuple(map(str, header)))
 
 
 def normal(table: pa.Table) -> pa.Table:

@@ -181,7 +181,14 @@ def roles_from(roles: Roles | None, columns: Mapping[str, Any]) -> Roles:
 
 def _raw_frame(frame: Any, roles: Roles, users: Any, items: Any, name: str, licence: str) -> RawLog:
     events = from_native(frame, list(roles.columns().values()), name)
-    return RawLog(events, roles, _feature_table(users, "users"), _feature_table(items, "items"), name, licence)
+    return RawLog(
+        events,
+        roles,
+        _feature_table(users, "users", roles.user),
+        _feature_table(items, "items", roles.item),
+        name,
+        licence,
+    )
 
 
 def _raw_files(path: Path_, roles: Roles, users: Any, items: Any, name: str, licence: str) -> RawLog:
@@ -197,7 +204,7 @@ def _raw_files(path: Path_, roles: Roles, users: Any, items: Any, name: str, lic
     )
 
 
-def _feature_table(source: Any, name: str, key: str | None = None) -> RawTable | None:
+def _feature_table(source: Any, name: str, key: str) -> RawTable | None:
     if source is None:
         return None
     if isinstance(source, str | PathLike):

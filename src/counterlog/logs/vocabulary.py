@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterlog.errors import UnknownNameError, nearest
+from counterlog.errors import UnknownNameError, nearest, unknown_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,13 @@ class Vocabulary:
         UnknownNameError
             Naming up to five unseen ids and the nearest known ones.
         """
+        if missing not in ("error", "declare"):
+            raise unknown_name("way with missing ids", missing, ("error", "declare"))
         wanted = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-        if wanted.type != self.ids.type:
+        narrower = pa.types.is_integer(wanted.type) and not pa.types.is_uint64(wanted.type)
+        if wanted.type != self.ids.type and narrower and pa.types.is_int64(self.ids.type):
+            wanted, known = wanted.cast(pa.int64()), self.ids
+        elif wanted.type != self.ids.type:
             known = self.ids.cast(pa.string()) if not pa.types.is_string(self.ids.type) else self.ids
             wanted = wanted.cast(pa.string())
         else:

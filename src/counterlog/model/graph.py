@@ -21,24 +21,25 @@ if TYPE_CHECKING:
     from counterlog.model.program import SCM
     from counterlog.model.view import View
 
-#: Redraws of each site: few where provenance sees the same edges, else many. A dependence to which provenance is blind and that shows in a
-#: share s of the prior's redraws is missed with probability (1 - s) to the power of the number.
+#: Redraws of each site: few where provenance sees the same edges, else many. A dependence to which provenance is blind
+#: and that shows in a share s of the prior's redraws is missed with probability (1 - s) to the power of the number.
 FEW, MANY = 3, 8
 
 
 def graph(scm: SCM, view: View | None = None) -> nx.DiGraph:
     """Direct effects between the sites of a program: an edge where changing one site moves another's distribution.
 
-    On a tiny view every site is held fixed, one is redrawn from its own prior, and the sites whose log-probability of the same value
-    changes are its children. This survives in-place writes, ``.item()``, NumPy and python ``if``, to which provenance is blind without
-    an error. The result is joined with Pyro's provenance (`pyro.infer.inspect.get_model_relations`); edges that only one of the two
-    sees are kept and listed in ``graph.graph["disagreements"]``.
+    On a tiny view every site is held fixed, one is redrawn from its own prior, and the sites whose log-probability of
+    the same value changes are its children. This survives in-place writes, ``.item()``, NumPy and python ``if``, to
+    which provenance is blind without an error. The result is joined with Pyro's provenance
+    (`pyro.infer.inspect.get_model_relations`); edges that only one of the two sees are kept and listed in
+    ``graph.graph["disagreements"]``.
 
     Returns
     -------
     networkx.DiGraph
-        Nodes with ``role`` (exposure, outcome, latent, parameter, context), ``latent``, ``plate`` and ``discrete``; edges with
-        ``seen_by`` (``both``, ``change`` or ``provenance``).
+        Nodes with ``role`` (exposure, outcome, latent, parameter, context), ``latent``, ``plate`` and ``discrete``;
+        edges with ``seen_by`` (``both``, ``change`` or ``provenance``).
 
     Raises
     ------
@@ -106,7 +107,9 @@ def _edges_by_change(scm: SCM, view: View, changes: int) -> set[tuple[str, str]]
 
 
 def _redraws(fn: Any, shape: torch.Size, changes: int) -> Iterator[Tensor]:
-    """Draws of a site's prior, and for a site whose values can be listed two draws of all values alike: the prior may hardly show some."""
+    """Draws of a site's prior, and for a site whose values can be listed two draws of all values alike: the prior may
+    hardly show some.
+    """
     for _ in range(changes):
         yield fn.sample().reshape(shape)
     if getattr(fn, "has_enumerate_support", False) and not fn.event_shape:

@@ -12,14 +12,17 @@ from counterlog.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from counterlog.model import SCM
 
-#: What a site may be replaced by: a distribution, or a policy (a function of a frame of opportunities that gives probabilities).
+#: What a site may be replaced by: a distribution, or a policy (a function of a frame of opportunities that gives
+#: probabilities).
 Mechanism = Any
 Policy = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """What is done to a program: sites fixed, shifted, replaced, edges cut. Combine with ``+``; one site can be acted on once."""
+    """What is done to a program: sites fixed, shifted, replaced, edges cut. Combine with ``+``; one site can be acted
+    on once.
+    """
 
     fixed: Mapping[str, Any] = field(default_factory=dict)
     shifted: Mapping[str, float] = field(default_factory=dict)
@@ -114,7 +117,8 @@ def shift(**amounts: float) -> Intervention:
 def replace(**mechanisms: Mechanism) -> Intervention:
     """A new mechanism for a site: a distribution, or a policy that gives the probability of 1 for each opportunity.
 
-    A policy is an object of `counterlog.policies` or a function of a pandas frame with the columns ``user``, ``item`` and the context.
+    A policy is an object of `counterlog.policies` or a function of a pandas frame with the columns ``user``, ``item``
+    and the context.
     """
     _some(mechanisms, "replace(exposure=policies.uniform())")
     for name, mechanism in mechanisms.items():
@@ -128,8 +132,8 @@ def replace(**mechanisms: Mechanism) -> Intervention:
 def cut(parent: str, child: str) -> Intervention:
     """Edge intervention: the child no longer follows this parent; it sees another unit's value of it, at random.
 
-    The parent keeps its other effects. The value that the child sees is drawn from the parent's own rows, so that the marginal
-    distribution of what the child sees stays as it is.
+    The parent keeps its other effects. The value that the child sees is drawn from the parent's own rows, so that the
+    marginal distribution of what the child sees stays as it is.
     """
     return Intervention(cuts=((parent, child),))
 

@@ -1,4 +1,6 @@
-"""Known worlds: a program with its truth set, the log that such a world would leave, and the answers that are true in it."""
+"""Known worlds: a program with its truth set, the log that such a world would leave, and the answers that are true in
+it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class KnownWorld:
-    """A drawn world: ``values`` of every site over the opportunities of ``view``, and the latents among them that stay as they are.
+    """A drawn world: ``values`` of every site over the opportunities of ``view``, and the latents among them that stay
+    as they are.
 
     ``log`` is what a platform would have recorded; ``mean`` is the truth that an estimator is judged by.
     """
@@ -65,8 +68,9 @@ class KnownWorld:
 
     @cached_property
     def log(self) -> InteractionLog:
-        """What is recorded: every opportunity with its exposure; or every impression, where exposure is latent and has other causes than
-        users and items; or clicks alone; or the outcomes of exposed cells where the outcome decides about exposure or is a rating.
+        """What is recorded: every opportunity with its exposure; or every impression, where exposure is latent and has
+        other causes than users and items; or clicks alone; or the outcomes of exposed cells where the outcome decides
+        about exposure or is a rating.
         """
         import pandas as pd
 
@@ -116,7 +120,8 @@ def known_world(
     n_positions: int = 5,
     per_user: int | None = None,
 ) -> KnownWorld:
-    """Draw a world from a program with its global sites set to ``truth`` (the program's own by default), the rest from the prior.
+    """Draw a world from a program with its global sites set to ``truth`` (the program's own by default), the rest from
+    the prior.
 
     Every cell of the grid is an opportunity, or ``per_user`` distinct items a user drawn uniformly.
 

@@ -13,7 +13,8 @@ from counterlog.model.program import SCM
 
 
 def load_model(spec: str | Path) -> SCM:
-    """The SCM that ``spec`` names: ``file.py``, ``file.py:name`` or a zoo model's name. Runs the file: it is the user's code.
+    """The SCM that ``spec`` names: ``file.py``, ``file.py:name`` or a zoo model's name. Runs the file: it is the user's
+    code.
 
     Raises
     ------

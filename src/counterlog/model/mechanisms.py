@@ -25,8 +25,8 @@ def spread(name: str, *shape: int, scale: float = 1.0) -> Tensor:
 def cutpoints(n_levels: int, first: str = "first", gaps: str = "gaps") -> Tensor:
     """Increasing cut-points ``[n_levels - 1]`` of an ordered outcome.
 
-    The first is normal, the gaps are log-normal, so that every draw and every starting point is strictly increasing (equal
-    cut-points would give a level the probability zero).
+    The first is normal, the gaps are log-normal, so that every draw and every starting point is strictly increasing
+    (equal cut-points would give a level the probability zero).
     """
     start = pyro.sample(first, dist.Normal(-1.0, 1.0))
     if n_levels < 3:
@@ -36,15 +36,17 @@ def cutpoints(n_levels: int, first: str = "first", gaps: str = "gaps") -> Tensor
 
 
 def pick(table: Tensor, index: Tensor) -> Tensor:
-    """Rows of a table by index: ``table[index]`` along the first dimension, twice as fast on tables beyond the cache."""
+    """Rows of a table by index: ``table[index]`` along the first dimension, twice as fast on tables beyond the
+    cache.
+    """
     return table.index_select(0, index)
 
 
 def pairwise(left: Tensor, right: Tensor, user: Tensor, item: Tensor) -> Tensor:
     """Inner products of the rows ``left[user]`` and ``right[item]``, shape ``[n]``.
 
-    Where the opportunities fill a good part of the grid one matrix product is made for all cells; else rows are gathered. Both
-    give the same numbers up to rounding.
+    Where the opportunities fill a good part of the grid one matrix product is made for all cells; else rows are
+    gathered. Both give the same numbers up to rounding.
     """
     if 4 * len(user) >= left.shape[0] * right.shape[0]:
         return pick((left @ right.T).reshape(-1), user * right.shape[0] + item)
@@ -57,15 +59,17 @@ def affinity(preference: Tensor, attribute: Tensor, user: Tensor, item: Tensor) 
 
 
 def crossed(user_features: Tensor, item_features: Tensor, weights: Tensor, user: Tensor, item: Tensor) -> Tensor:
-    """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``; ``weights`` is ``[p, q]``."""
+    """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``; ``weights`` is ``[p,
+    q]``.
+    """
     return pairwise(user_features @ weights, item_features, user, item)
 
 
 class OrdinalRating(dist.TorchDistribution):
     """Ordered logistic outcome: P(level <= k) = sigmoid(cutpoint_k - affinity), levels 0 .. K-1.
 
-    The proportional-odds model of McCullagh (1980, J. R. Stat. Soc. B 42). Unlike ``OrderedLogistic`` it writes nothing in place, so
-    that Pyro's provenance sees through it, and it can be enumerated.
+    The proportional-odds model of McCullagh (1980, J. R. Stat. Soc. B 42). Unlike ``OrderedLogistic`` it writes nothing
+    in place, so that Pyro's provenance sees through it, and it can be enumerated.
 
     Parameters
     ----------
@@ -142,7 +146,8 @@ class OrdinalRating(dist.TorchDistribution):
             edges = edges.expand((*shape, self.n_levels + 1))
             low_cut, high_cut = edges.gather(-1, index)[..., 0], edges.gather(-1, index + 1)[..., 0]
         low, high = low_cut - self.affinity, high_cut - self.affinity
-        # the middle: log(sigmoid(high) - sigmoid(low)) = log sigmoid(high) + log sigmoid(-low) + log(1 - exp(low - high))
+        # the middle: log(sigmoid(high) - sigmoid(low)) = log sigmoid(high) + log sigmoid(-low) + log(1 - exp(low -
+        # high))
         gap = torch.where((value > 0) & (value < top), high_cut - low_cut, torch.ones_like(high_cut))
         below = torch.where(value == top, torch.zeros_like(high), F.logsigmoid(high))
         above = torch.where(value == 0, torch.zeros_like(low), F.logsigmoid(-low))

@@ -33,7 +33,9 @@ class Uniform:
 
 
 def uniform(probability: float = 1.0) -> Uniform:
-    """The uniform policy. In `simulate` the opportunities are drawn uniformly from the catalogue, and each is exposed."""
+    """The uniform policy. In `simulate` the opportunities are drawn uniformly from the catalogue, and each is
+    exposed.
+    """
     return Uniform(probability)
 
 

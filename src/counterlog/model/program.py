@@ -29,7 +29,9 @@ Program = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Site:
-    """One sample site of a program: its plate (users, items, opportunities, or None for a global) and its shapes on a tiny view."""
+    """One sample site of a program: its plate (users, items, opportunities, or None for a global) and its shapes on a
+    tiny view.
+    """
 
     name: str
     plate: str | None
@@ -48,7 +50,8 @@ class SCM:
     exposure, outcome
         Names of the sites that play these roles.
     latent
-        Sites that no log shows. Sites outside every plate are parameters and need not be named. A latent exposure is summed out.
+        Sites that no log shows. Sites outside every plate are parameters and need not be named. A latent exposure is
+        summed out.
     truth
         Global sites' values of the known world on which the program is tested; may be empty.
     naive_bias
@@ -182,7 +185,9 @@ class SCM:
                     cure = f"{self.name} declares {role}={name!r}, but no pyro.sample has that name."
                     raise unknown_name("site", name, sites, cure)
         if self.outcome in self.latent:
-            raise ModelError(f"{self.name}: the outcome {self.outcome!r} is declared latent, but it is what a log shows")
+            raise ModelError(
+                f"{self.name}: the outcome {self.outcome!r} is declared latent, but it is what a log shows"
+            )
         if self.exposure == self.outcome:
             raise ModelError(
                 f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each"
@@ -222,8 +227,8 @@ def scm(
 ) -> Callable[[Program], SCM]:
     """Declare which sites of a Pyro program play which role.
 
-    The program receives a `View` first and keyword parameters with defaults after it; it never sees an exposure or an outcome, and
-    has no ``obs=``.
+    The program receives a `View` first and keyword parameters with defaults after it; it never sees an exposure or an
+    outcome, and has no ``obs=``.
 
     >>> import pyro, pyro.distributions as dist
     >>> @scm(exposure="exposure", outcome="click")
@@ -262,12 +267,18 @@ def _site(name: str, node: Mapping[str, Any]) -> Site:
         raise ModelError(f"site {name!r} is inside the plates {inside}; a site belongs to one of {PLATES} or to none")
     if inside and len(stack) > 1:
         own = [plate for plate in stack if plate not in PLATES]
-        raise ModelError(f"site {name!r} is inside the plates {stack}; put the dimension of {own[0]!r} into the site: .expand([n]).to_event(1)")
+        raise ModelError(
+            f"site {name!r} is inside the plates {stack}; put the dimension of {own[0]!r} into the site: .expand([n]).to_event(1)"
+        )
     if node["is_observed"]:
         what = "pyro.deterministic" if node["infer"].get("_deterministic") else "obs= (or pyro.factor)"
-        raise ModelError(f"site {name!r} is made by {what}; a program only says how things arise: what was seen comes from the log")
+        raise ModelError(
+            f"site {name!r} is made by {what}; a program only says how things arise: what was seen comes from the log"
+        )
     if node["mask"] is not None or not _is_one(node["scale"]):
-        raise ModelError(f"site {name!r} is under poutine.mask or poutine.scale; a program only says how things arise: fits weigh rows themselves")
+        raise ModelError(
+            f"site {name!r} is under poutine.mask or poutine.scale; a program only says how things arise: fits weigh rows themselves"
+        )
     discrete = bool(getattr(node["fn"].support, "is_discrete", False))
     return Site(name, inside[0] if inside else None, tuple(node["fn"].event_shape), discrete)
 

@@ -38,8 +38,8 @@ class Context(Mapping[str, Tensor]):
 class Opportunities:
     """The opportunities of a view, one row each.
 
-    ``user`` and ``item`` are int64 ``[n]``, indices into the view's own rows; ``context`` maps a name to a float ``[n]`` (numbers) or
-    int64 ``[n]`` (codes of text).
+    ``user`` and ``item`` are int64 ``[n]``, indices into the view's own rows; ``context`` maps a name to a float
+    ``[n]`` (numbers) or int64 ``[n]`` (codes of text).
     """
 
     user: Tensor

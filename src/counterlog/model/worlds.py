@@ -66,7 +66,9 @@ def level_probs(fn: Any, n_levels: int) -> Tensor:
 
 
 class _Act(Messenger):
-    """Values of latents and columns come in, interventions act, everything else is drawn; the outcome is what children see."""
+    """Values of latents and columns come in, interventions act, everything else is drawn; the outcome is what children
+    see.
+    """
 
     def __init__(self, given: Mapping[str, Tensor], do: Intervention, rows: Rows | None) -> None:
         super().__init__()
@@ -111,13 +113,14 @@ class _Act(Messenger):
 def run(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, rows: Rows | None = None) -> World:
     """Run the program once. Draws from torch's current stream (see `counterlog.rng.seeded`).
 
-    What an intervention set is what is written out. ``given`` holds the latents of a posterior draw and the observed context; what lies
-    downstream of the sites that are acted on is not taken from it but drawn anew.
+    What an intervention set is what is written out. ``given`` holds the latents of a posterior draw and the observed
+    context; what lies downstream of the sites that are acted on is not taken from it but drawn anew.
 
     Raises
     ------
     RefusedError
-        The program has no such site for this view (a site of features that the log does not have), or the action cannot be done.
+        The program has no such site for this view (a site of features that the log does not have), or the action cannot
+        be done.
     InputError
         A value outside the site's support, or a policy that fails.
     """
@@ -142,8 +145,8 @@ def run(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, row
 def _cut(scm: SCM, view: View, world: World, do: Intervention, rows: Rows | None) -> World:
     """Edge interventions on a world, one child after another, causes first.
 
-    In one run the cut parents' rows are shuffled and all else is held: the child's mechanism of that run is the one that no longer follows
-    them. In another the child holds a draw of it and its descendants are drawn anew.
+    In one run the cut parents' rows are shuffled and all else is held: the child's mechanism of that run is the one
+    that no longer follows them. In another the child holds a draw of it and its descendants are drawn anew.
     """
     graph = scm.graph()
     children = {child for _, child in do.cuts}
@@ -180,7 +183,9 @@ def _draw(fn: Any) -> Tensor:
 
 
 def _widened(name: str, mechanism: Any, natural: Any) -> Any:
-    """The new mechanism with one draw a row, of the site's own shape; a single number's distribution serves every entry of a vector."""
+    """The new mechanism with one draw a row, of the site's own shape; a single number's distribution serves every entry
+    of a vector.
+    """
     extra = len(natural.event_shape) - len(mechanism.event_shape)
     try:
         if extra < 0:

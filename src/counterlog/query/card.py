@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Card:
     """What stands beside every number.
 
-    ``rung`` is L1 (association), L2 (intervention) or L3 (counterfactual); ``identified`` is True only if the effect follows from the graph
-    and the observed columns without the parametric form; ``adjust_for`` the columns of such a set; ``rests_on`` what the answer
-    needs beyond the graph; ``because`` why it is not identified; ``overlap`` how probable the queried exposure was.
+    ``rung`` is L1 (association), L2 (intervention) or L3 (counterfactual); ``identified`` is True only if the effect
+    follows from the graph and the observed columns without the parametric form; ``adjust_for`` the columns of such a
+    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified; ``overlap`` how
+    probable the queried exposure was.
     """
 
     rung: str
@@ -55,7 +56,9 @@ class Card:
 
 
 def adjustment(graph: nx.DiGraph, cause: str, effect: str, observed: set[str]) -> tuple[bool, tuple[str, ...], str]:
-    """Whether observed sites block every back-door path from ``cause`` to ``effect``, by which set, and if not, why (Pearl 2009, 3.3.1)."""
+    """Whether observed sites block every back-door path from ``cause`` to ``effect``, by which set, and if not, why
+    (Pearl 2009, 3.3.1).
+    """
     if cause in nx.descendants(graph, effect):
         return False, (), f"{effect} is a cause of {cause}: what is seen was selected by its value"
     cut = graph.copy()
@@ -63,7 +66,8 @@ def adjustment(graph: nx.DiGraph, cause: str, effect: str, observed: set[str]) -
     below = nx.descendants(graph, cause)
     allowed = {n for n in observed if n not in below and n not in (cause, effect)}
     useful = allowed & (nx.ancestors(graph, cause) | nx.ancestors(graph, effect))
-    for candidate in (set(), useful):
+    nothing: set[str] = set()
+    for candidate in (nothing, useful):
         if nx.is_d_separator(cut, {cause}, {effect}, candidate):
             smallest = set(candidate)
             for name in sorted(candidate):
@@ -76,20 +80,33 @@ def adjustment(graph: nx.DiGraph, cause: str, effect: str, observed: set[str]) -
     return False, (), f"unseen common causes of {cause} and {effect}: {', '.join(hidden) or 'through unseen sites'}"
 
 
-def card(fit: Fit, do: Intervention, on: str, population: str, overlap: Mapping[str, Any], interval: str) -> Card:
-    """The card of an interventional answer about the mean of ``on``."""
+def card(
+    fit: Fit,
+    do: Intervention,
+    on: str,
+    population: str,
+    overlap: Mapping[str, Any],
+    interval: str,
+    versus: Intervention | None = None,
+) -> Card:
+    """The card of an interventional answer about the mean of ``on``, or with ``versus`` about a difference of two."""
     graph = fit.scm.graph()
-    observed = {n for n, data in graph.nodes(data=True) if data["plate"] == "opportunities" and not data["latent"]}
-    causes = sorted((do.sites() | {p for p, _ in do.cuts}) - {on})
-    verdicts = {cause: _verdict(graph, cause, on, observed) for cause in causes}
+    observed = _observed(fit, graph)
+    units = graph.subgraph(
+        [n for n, data in graph.nodes(data=True) if data["plate"] is not None]
+    )  # a constant confounds nothing
+    arms = [do] if versus is None else [do, versus]
+    acted = {site for arm in arms for site in (*arm.sites(), *(p for p, _ in arm.cuts))} - {on}
+    verdicts = {cause: _verdict(units, cause, on, observed) for cause in sorted(acted)}
+    causes = list(verdicts)
     identified = bool(causes) and all(v[0] for v in verdicts.values())
     adjust_for = tuple(sorted({name for v in verdicts.values() for name in v[1]}))
     because = "; ".join(v[2] for v in verdicts.values() if v[2]) or ("no site is acted on" if not causes else "")
     latent = sorted(s.name for s in fit.layout.sites if s.table != "globals")
     edges = ", ".join(f"{a} -> {b}" for a, b in graph.edges if graph.nodes[a]["plate"] is not None)
     return Card(
-        rung="L2" if do else "L1",
-        estimand=f"E[{on} | {do.describe()}], averaged over {population}",
+        rung="L2" if any(arms) else "L1",
+        estimand=f"{' - '.join(f'E[{on} | {arm.describe()}]' for arm in arms)}, averaged over {population}",
         identified=identified,
         adjust_for=adjust_for,
         because=because,
@@ -110,8 +127,16 @@ def card(fit: Fit, do: Intervention, on: str, population: str, overlap: Mapping[
     )
 
 
+def _observed(fit: Fit, graph: nx.DiGraph) -> set[str]:
+    """The sites that this log shows, whatever the program says is mostly hidden."""
+    seen = set(fit.cells.columns) | {fit.scm.outcome} | (set() if fit.treatment.sum_exposure else {fit.scm.exposure})
+    return seen & set(graph)
+
+
 def _verdict(graph: nx.DiGraph, cause: str, on: str, observed: set[str]) -> tuple[bool, tuple[str, ...], str]:
-    if graph.nodes[cause]["latent"]:
+    if cause not in graph:
+        return False, (), f"{cause} is a parameter of the program, which no log shows"
+    if cause not in observed:
         return False, (), f"{cause} is not observed"
     return adjustment(graph, cause, on, observed)
 

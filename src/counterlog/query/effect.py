@@ -10,12 +10,12 @@ import numpy as np
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError, unknown_name
-from counterlog.inference.population import Piece, Population, frame, pieces, population
+from counterlog.inference.population import Piece, Population, coded, frame, pieces, population
 from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import run
 from counterlog.query import intervals
 from counterlog.query.card import Card, card
-from counterlog.query.naive import naive_answer
+from counterlog.query.naive import by_column, naive_answer
 from counterlog.query.overlap import overlap
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ Progress = Callable[[int, int], None]
 class Effect:
     """An interventional mean or contrast.
 
-    ``groups`` holds, with ``by``, one entry a group: ``group``, ``estimate``, ``interval``, ``naive``, ``rows``. ``draws`` are the posterior draws of
-    the estimate before the interval was widened.
+    ``groups`` holds, with ``by``, one entry a group: ``group``, ``estimate``, ``interval``, ``naive``, ``rows``.
+    ``draws`` are the posterior draws of the estimate before the interval was widened.
     """
 
     on: str
@@ -80,7 +80,9 @@ class Effect:
         return f"{self.on} under {self.do}{against}: {self.estimate:.4g} [{low:.4g}, {high:.4g}] ({self.level:.0%}){naive}\n{self.card.to_text()}"
 
     def plot(self, most: int = 30) -> Any:
-        """Estimates with intervals and the naive answer, as an Altair chart; at most ``most`` groups, the largest first."""
+        """Estimates with intervals and the naive answer, as an Altair chart; at most ``most`` groups, the largest
+        first.
+        """
         import altair as alt
 
         data = self.to_frame()
@@ -115,8 +117,8 @@ def effect(
 ) -> Effect:
     """Mean of ``on`` under ``do``, or the difference to its mean under ``versus``, with a 90% interval.
 
-    The mean is taken over the log's opportunities, or over all cells of the grid where the log has interactions only; the card says over
-    which. Within a draw both worlds share their noise. Ratings are in the log's own units.
+    The mean is taken over the log's opportunities, or over all cells of the grid where the log has interactions only;
+    the card says over which. Within a draw both worlds share their noise. Ratings are in the log's own units.
 
     Parameters
     ----------
@@ -154,6 +156,7 @@ def effect(
     do.check(scm)
     if versus is not None:
         versus.check(scm)
+    arm, other = coded(fit, do), None if versus is None else coded(fit, versus)
     whole = population(fit, limit, rng)
     group, names = _groups(fit, whole, by)
     sums = np.zeros((draws, len(names)))
@@ -161,21 +164,22 @@ def effect(
     parts = list(pieces(cells, whole))
     for index, draw in enumerate(fit.draws(draws, rng)):
         for part in parts:
-            values = _mean(fit, part, draw, on, do, levels, (rng, index))
-            if versus is not None:
-                values = values - _mean(fit, part, draw, on, versus, levels, (rng, index))
+            values = _mean(fit, part, draw, on, arm, levels, (rng, index))
+            if other is not None:
+                values = values - _mean(fit, part, draw, on, other, levels, (rng, index))
             where = group[part.start : part.start + len(values)]
             sums[index] += np.bincount(where, weights=values, minlength=len(names))
         if progress is not None:
             progress(index + 1, draws)
     counts = np.bincount(group, minlength=len(names))
     overall = sums.sum(1) / counts.sum()
-    low, high = intervals.widened(overall, intervals.WIDEN_GLOBAL)
+    least, most = _range(fit, on, versus is not None)
+    low, high = np.clip(intervals.widened(overall, intervals.WIDEN_GLOBAL), least, most)
     naive, naive_by = naive_answer(fit, on, do, versus, by)
     rows: tuple[dict[str, Any], ...] = ()
     if by is not None:
         each = sums / np.maximum(counts, 1)
-        g_low, g_high = intervals.widened(each, intervals.WIDEN_LOCAL)
+        g_low, g_high = np.clip(intervals.widened(each, intervals.WIDEN_LOCAL), least, most)
         rows = tuple(
             {
                 "group": name,
@@ -190,9 +194,7 @@ def effect(
     said = intervals.method(intervals.WIDEN_GLOBAL, draws) + (
         f"; by {by} the factor is {intervals.WIDEN_LOCAL:g}" if by is not None else ""
     )
-    answer = card(
-        fit, do if versus is None else do_both(do, versus), on, whole.sentence, overlap(fit, whole, rng), said
-    )
+    answer = card(fit, do, on, whole.sentence, overlap(fit, whole, rng), said, versus)
     return Effect(
         on,
         do.describe(),
@@ -208,20 +210,25 @@ def effect(
     )
 
 
-def do_both(do: Intervention, versus: Intervention) -> Intervention:
-    """What is acted on in either arm of a contrast, for the card."""
-    return Intervention(
-        {**versus.fixed, **do.fixed},
-        {**versus.shifted, **do.shifted},
-        {**versus.replaced, **do.replaced},
-        do.cuts + versus.cuts,
-    )
+def _range(fit: Fit, on: str, contrast: bool) -> tuple[float, float]:
+    """The least and the greatest value that an answer can have: an interval does not go beyond."""
+    least, most = -np.inf, np.inf
+    kind = fit.log.roles.outcome_kind
+    if on == fit.scm.exposure or (on == fit.scm.outcome and kind == "click"):
+        least, most = 0.0, 1.0
+    elif on == fit.scm.outcome and fit.cells.levels:
+        least, most = fit.cells.levels[0], fit.cells.levels[-1]
+    elif on == fit.scm.outcome and kind in ("count", "positive"):
+        least = 0.0
+    return (least - most, most - least) if contrast else (least, most)
 
 
 def _mean(
     fit: Fit, part: Piece, draw: Any, on: str, do: Intervention, levels: tuple[float, ...], stream: tuple[int, int]
 ) -> np.ndarray:
-    """Expected value of ``on`` in each of the piece's opportunities; both arms of a contrast use one stream, so they share their noise."""
+    """Expected value of ``on`` in each of the piece's opportunities; both arms of a contrast use one stream, so they
+    share their noise.
+    """
     with _rng.seeded(stream[0], "effect", stream[1], part.start):
         world = run(fit.scm, part.view, part.given(draw), do, lambda: frame(fit, part.part))
     mean = world.mean(on, levels).expand(len(part.part))
@@ -242,8 +249,5 @@ def _groups(fit: Fit, whole: Population, by: str | None) -> tuple[np.ndarray, li
         )
     if whole.rows is None:
         raise RefusedError(f"the answer is over all cells of the grid, which have no {by!r}; group by item or user")
-    import pyarrow.compute as pc
-
-    coded = pc.dictionary_encode(log.table[by].combine_chunks().cast("string"))
-    codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False)
-    return codes[whole.rows].astype(np.int64), [str(x) for x in coded.dictionary.to_pylist()] + ["null"]
+    codes, labels = by_column(log, by)
+    return codes[whole.rows], labels

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: By how much a mean-field posterior of an average is too narrow: the factor on its standard deviation that gives a nominal 90% its
-#: coverage over worlds drawn from a zoo model's prior. Measured by `tests/causal/test_coverage.py`; docs/decisions/0004-intervals.md.
+#: By how much a mean-field posterior of an average is too narrow: the factor on its standard deviation that gives a
+#: nominal 90% its coverage over worlds drawn from a zoo model's prior. Measured by `tests/causal/test_coverage.py`;
+#: docs/decisions/0004-intervals.md.
 WIDEN_GLOBAL = 4.0
 #: The same for a single item or user, where most of the uncertainty is local and the guide sees it.
 WIDEN_LOCAL = 1.5

@@ -8,13 +8,15 @@ import numpy as np
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
+    from counterlog.logs import InteractionLog
     from counterlog.model.interventions import Intervention
 
 
 def naive_answer(
     fit: Fit, on: str, do: Intervention, versus: Intervention | None, by: str | None
 ) -> tuple[float | None, dict[str, float]]:
-    """Mean of ``on`` over the rows where what was done happened by itself; for a contrast the difference of two such means.
+    """Mean of ``on`` over the rows where what was done happened by itself; for a contrast the difference of two such
+    means.
 
     None where the log cannot say: the site has no column, or an arm fixes something that is not one.
     """
@@ -26,8 +28,7 @@ def naive_answer(
     first = _rows(fit, do)
     if first is None:
         return None, {}
-    if on == fit.scm.outcome:
-        first = first & np.isfinite(values) & _exposed(fit)
+    first = first & np.isfinite(values) & _counts(fit, on, do)
     if versus is None:
         if not first.any():
             return None, {}
@@ -35,7 +36,7 @@ def naive_answer(
     second = _rows(fit, versus)
     if second is None:
         return None, {}
-    second = second & np.isfinite(values)
+    second = second & np.isfinite(values) & _counts(fit, on, versus)
     if not first.any() or not second.any():
         return None, {}
     return float(values[first].mean() - values[second].mean()), {}
@@ -69,12 +70,20 @@ def _column(fit: Fit, site: str) -> np.ndarray | None:
     return None
 
 
-def _exposed(fit: Fit) -> np.ndarray:
-    return np.ones(fit.log.rows, bool) if fit.log.exposure is None else fit.log.exposure > 0
+def _counts(fit: Fit, on: str, do: Intervention) -> np.ndarray:
+    """Rows whose value means something: a logged outcome counts if it was exposed, unless exposure is what was set or
+    what makes it.
+    """
+    made = fit.scm.graph().has_edge(fit.scm.exposure, fit.scm.outcome)
+    if on != fit.scm.outcome or fit.log.exposure is None or made or fit.scm.exposure in do.fixed:
+        return np.ones(fit.log.rows, bool)
+    return fit.log.exposure > 0
 
 
 def _rows(fit: Fit, do: Intervention) -> np.ndarray | None:
-    """The rows in which every fixed site had that value; other kinds of intervention, and fixed latents, take the log as it is."""
+    """The rows in which every fixed site had that value; other kinds of intervention, and fixed latents, take the log
+    as it is.
+    """
     chosen = np.ones(fit.log.rows, bool)
     for site, value in do.fixed.items():
         if np.ndim(value):
@@ -94,10 +103,18 @@ def _by(fit: Fit, values: np.ndarray, rows: np.ndarray, by: str | None) -> dict[
     elif by in ("user", log.roles.user):
         codes, labels = log.user_codes, log.users.labels
     elif by is not None:
-        text = [str(x) if x is not None else "null" for x in log.table[by].to_pylist()]
-        labels, codes = np.unique(text, return_inverse=True)  # type: ignore[assignment]
+        codes, labels = by_column(log, by)
     else:
         return {}
     total = np.bincount(codes[rows], weights=values[rows], minlength=len(labels))
     count = np.bincount(codes[rows], minlength=len(labels))
     return {str(labels[k]): float(total[k] / count[k]) for k in np.flatnonzero(count)}
+
+
+def by_column(log: InteractionLog, name: str) -> tuple[np.ndarray, list[str]]:
+    """Codes of a column's values, one a row of the log, and the values as text; null is one of them, the last."""
+    import pyarrow.compute as pc
+
+    text = pc.dictionary_encode(log.table[name].combine_chunks().cast("string"))
+    codes = text.indices.fill_null(len(text.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [*(str(x) for x in text.dictionary.to_pylist()), "null"]

@@ -21,11 +21,12 @@ RARE = 0.001
 
 
 def overlap(fit: Fit, whole: Population, rng: int, rows: int = 20_000, draws: int = 10) -> dict[str, Any]:
-    """Quantiles of the model's P(exposure = 1), the share of opportunities below 0.001, and the effective sample size of weights.
+    """Quantiles of the model's P(exposure = 1), the share of opportunities below 0.001, and the effective sample size
+    of weights.
 
-    ``ess_share`` is the effective sample size of inverse-propensity weights for showing everything, as a share of the exposed rows
-    (Kish 1965; as in Owen, Monte Carlo theory, ch. 9). PASS, REVIEW below a fifth or with one opportunity in ten rare, FAIL below a
-    hundredth.
+    ``ess_share`` is the effective sample size of inverse-propensity weights for showing everything, as a share of the
+    exposed rows (Kish 1965; as in Owen, Monte Carlo theory, ch. 9). PASS, REVIEW below a fifth or with one opportunity
+    in ten rare, FAIL below a hundredth.
     """
     index = np.arange(len(whole))
     if len(whole) > rows:
@@ -56,10 +57,17 @@ def overlap(fit: Fit, whole: Population, rng: int, rows: int = 20_000, draws: in
 
 
 def propensity(fit: Fit, piece: Piece, draw: Draw, stream: tuple[int, int]) -> np.ndarray:
-    """P(exposure = 1) of each opportunity given the latents of a draw; an outcome that causes exposure is averaged out exactly."""
+    """P(exposure = 1) of each opportunity given the latents of a draw; an outcome that causes exposure is averaged out
+    exactly.
+    """
     scm = fit.scm
     given = piece.given(draw)
     if fit.treatment.sum_outcome:
+        absent = fit.cells.columns.keys() & scm.sites().keys() - given.keys()
+        if absent:  # a site of an opportunity that nobody gave is drawn
+            with _rng.seeded(stream[0], "propensity", stream[1], piece.start):
+                drawn = run(scm, piece.view, given, Intervention()).values
+            given |= {name: drawn[name] for name in absent}
         with (
             torch.no_grad(),
             Assign(
@@ -67,9 +75,9 @@ def propensity(fit: Fit, piece: Piece, draw: Draw, stream: tuple[int, int]) -> n
             ) as assign,
         ):
             scm(piece.view)
-        log_joint = assign.fns[scm.outcome].log_prob(assign.used[scm.outcome]) + assign.fns[scm.exposure].log_prob(
-            torch.ones(())
-        )
+        log_joint = assign.fns[scm.exposure].log_prob(torch.ones(()))
+        for name in assign.dims:
+            log_joint = log_joint + assign.fns[name].log_prob(assign.used[name])
         for _ in assign.dims:
             log_joint = torch.logsumexp(log_joint, 0)
         return log_joint.exp().double().expand(len(piece.part)).numpy()

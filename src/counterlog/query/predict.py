@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from counterlog import rng as _rng
-from counterlog.errors import InputError, RefusedError
+from counterlog.errors import InputError, UnknownNameError
+from counterlog.inference.cells import encode
 from counterlog.inference.population import Population, pieces
 from counterlog.model.interventions import Intervention
-from counterlog.model.worlds import run
+from counterlog.model.worlds import level_probs, run
 from counterlog.query.overlap import propensity
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ def predict(
     Parameters
     ----------
     pairs
-        A pandas, Polars or Arrow frame with the log's user and item columns (or ``user`` and ``item``), and the columns that the program
-        reads for an opportunity. All ids must be known to the fit.
+        A pandas, Polars or Arrow frame with the log's user and item columns (or ``user`` and ``item``), and the columns
+        that the program reads for an opportunity. All ids must be known to the fit.
     rng
         Seed of the draws.
     draws
@@ -41,14 +43,16 @@ def predict(
     Returns
     -------
     pyarrow.Table
-        The pairs' user and item, then ``mean``, ``sd``, ``q05``, ``q50``, ``q95`` of the outcome (in the log's units), ``p_LEVEL`` for each
-        rating level (``p_1`` .. ``p_5``), and ``propensity``, the model's P(exposure = 1).
+        The pairs' user and item, then ``mean``, ``sd``, ``q05``, ``q50``, ``q95`` of the outcome (in the log's units),
+        ``p_LEVEL`` for each rating level (``p_1`` .. ``p_5``), and ``propensity``, the model's P(exposure = 1).
 
     Raises
     ------
     InputError, UnknownNameError
         A column is missing, or a user or an item is unknown to the fit; named, nothing is guessed.
     """
+    if draws < 1:
+        raise InputError(f"draws must be at least 1; given {draws}")
     cells, scm = fit.cells, fit.scm
     table, whole = _population(fit, pairs)
     do = Intervention(fixed={scm.exposure: 1.0})
@@ -65,7 +69,7 @@ def predict(
                 world = run(scm, piece.view, piece.given(draw), do)
             fn = world.fns[scm.outcome]
             if k:
-                probs[where] += fn.probs.expand(len(piece.part), k).numpy() / draws
+                probs[where] += level_probs(fn, k).expand(len(piece.part), k).numpy() / draws
             else:
                 mean = world.mean(scm.outcome).double().numpy()
                 first[where] += mean / draws
@@ -120,25 +124,46 @@ def _population(fit: Fit, pairs: Any) -> tuple[pa.Table, Population]:
     columns = {}
     for name, values in fit.cells.columns.items():
         if name not in table.column_names:
-            columns[name] = _typical(name, values, len(table), fit)
-        else:
-            try:
-                columns[name] = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(values.dtype)
-            except pa.ArrowInvalid as error:
-                raise RefusedError(f"column {name!r} of the pairs: {error}") from None
+            _may_lack(name, fit)
+            continue
+        try:
+            if name in log.roles.context:
+                given = encode(log, name, table[name])
+            else:
+                given = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(f"column {name!r} of the pairs: {error}") from None
+        if np.isnan(given).any():
+            raise InputError(f"{int(np.isnan(given).sum())} pairs have no {name!r}; fill them in or leave them out")
+        columns[name] = given.astype(values.dtype)
     return table.select([names["user"], names["item"]]), Population(user, item, columns, None, f"{len(table):,} pairs")
 
 
-def _typical(name: str, values: np.ndarray, n: int, fit: Fit) -> np.ndarray:
-    """A site between exposure and its causes is of no matter once exposure is fixed; anything else must be given."""
+def _may_lack(name: str, fit: Fit) -> None:
+    """A site between exposure and its causes is drawn from its mechanism, being of no matter once exposure is set;
+    anything else must be given.
+    """
     import networkx as nx
 
     graph = fit.scm.graph()
     if name in graph:
-        without = graph.copy()
-        without.remove_node(fit.scm.exposure)
+        without = graph.subgraph(set(graph) - {fit.scm.exposure})
         if fit.scm.outcome not in nx.descendants(without, name):
-            return np.full(n, values[0])
+            return
+    elif not _reads(name, fit):
+        return
     raise InputError(
         f"the table of pairs has no column {name!r}, on which {fit.scm.outcome!r} depends in {fit.scm.name}"
     )
+
+
+def _reads(name: str, fit: Fit) -> bool:
+    """Whether the program asks for this context."""
+    from counterlog.model.view import tiny_view
+
+    others = {n: torch.zeros(12, dtype=torch.int64) for n in fit.cells.columns if n != name}
+    try:
+        fit.scm.sites(tiny_view(context=others))
+    except UnknownNameError:
+        return True
+    return False

@@ -1,4 +1,6 @@
-"""Who could be shown what in a synthetic log: the log's own opportunities again, or items drawn from the catalogue for each user."""
+"""Who could be shown what in a synthetic log: the log's own opportunities again, or items drawn from the catalogue for
+each user.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from counterlog.inference import Fit
     from counterlog.model.interventions import Intervention
 
-#: Opportunities of a unit: the piece of work that has its own random stream, so that memory is bounded and bytes never depend on it.
+#: Opportunities of a unit: the piece of work that has its own random stream, so that memory is bounded and bytes never
+#: depend on it.
 UNIT = 125_000
 #: More cells than this are not gone through without being asked.
 MOST_CELLS = 1_000_000_000
@@ -28,8 +31,9 @@ MOST_CELLS = 1_000_000_000
 class Source:
     """Where opportunities come from.
 
-    ``log``: the rows of the log again, with their context. ``catalogue``: for each user ``counts`` distinct items, uniformly. ``users`` is the
-    number of users; new ones when ``new`` is set. ``natural``: exposure follows the program, so that only some opportunities are exposed.
+    ``log``: the rows of the log again, with their context. ``catalogue``: for each user ``counts`` distinct items,
+    uniformly. ``users`` is the number of users; new ones when ``new`` is set. ``natural``: exposure follows the
+    program, so that only some opportunities are exposed.
     """
 
     kind: str
@@ -95,7 +99,9 @@ def source(fit: Fit, do: Intervention, per_user: int | None, rows: int | None, u
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Opportunities of consecutive users ``first .. last``: codes, context, the log's rows they are modelled on, selection probability."""
+    """Opportunities of consecutive users ``first .. last``: codes, context, the log's rows they are modelled on,
+    selection probability.
+    """
 
     number: int
     first: int
@@ -145,7 +151,9 @@ def _edges(cost: np.ndarray) -> np.ndarray:
 
 
 def _distinct(rng: np.random.Generator, counts: np.ndarray, n_items: int) -> np.ndarray:
-    """For each user ``counts`` distinct items, uniformly over such sets: shuffled rows where most are taken, else redrawn repeats."""
+    """For each user ``counts`` distinct items, uniformly over such sets: shuffled rows where most are taken, else
+    redrawn repeats.
+    """
     total = int(counts.sum())
     if total == 0:
         return np.zeros(0, np.int64)
@@ -168,7 +176,9 @@ def _distinct(rng: np.random.Generator, counts: np.ndarray, n_items: int) -> np.
 
 
 def _models(fit: Fit, where: Source, user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For each opportunity a sorted event of the log whose context and time it takes: of the same user, else of anyone."""
+    """For each opportunity a sorted event of the log whose context and time it takes: of the same user, else of
+    anyone.
+    """
     if not fit.cells.columns and fit.log.roles.timestamp is None:
         return np.zeros(0, np.int64)
     anyone = rng.integers(0, fit.cells.n, len(user))
@@ -181,7 +191,9 @@ def _models(fit: Fit, where: Source, user: np.ndarray, rng: np.random.Generator)
 
 
 def context_given(fit: Fit, do: Intervention, where: Source) -> set[str]:
-    """Names of context columns that a run is given; sites that the intervention reaches, or that a new opportunity draws, are not."""
+    """Names of context columns that a run is given; sites that the intervention reaches, or that a new opportunity
+    draws, are not.
+    """
     names = set(fit.cells.columns)
     graph = fit.scm.graph()
     acted = do.sites() | {child for _, child in do.cuts}

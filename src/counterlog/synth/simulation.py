@@ -14,7 +14,7 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError
-from counterlog.inference.population import Population, frame
+from counterlog.inference.population import Population, coded, frame
 from counterlog.model.interventions import Intervention
 from counterlog.model.view import Context, Opportunities, View
 from counterlog.model.worlds import World, run
@@ -33,8 +33,9 @@ Progress = Callable[[int, int], None]
 class SyntheticLog:
     """A batch that can be made as often as wanted, always the same: its schema, its card, and its rows in chunks.
 
-    ``schema`` is the real log's columns, then ``propensity``, ``source`` (synthetic), ``rung`` (L1 or L2), ``batch`` and, on request, the truth
-    columns ``truth_mean`` (the outcome's expectation given all latents) and ``truth_world`` (which posterior draw).
+    ``schema`` is the real log's columns, then ``propensity``, ``source`` (synthetic), ``rung`` (L1 or L2), ``batch``
+    and, on request, the truth columns ``truth_mean`` (the outcome's expectation given all latents) and ``truth_world``
+    (which posterior draw).
     """
 
     fit: Fit
@@ -112,17 +113,19 @@ def simulate(
     Parameters
     ----------
     do
-        What is done: ``replace(exposure=policies.uniform())`` for a log without exposure bias, ``fix(popularity=0.0)``, a policy of your own;
-        None for a twin of the real log.
+        What is done: ``replace(exposure=policies.uniform())`` for a log without exposure bias, ``fix(popularity=0.0)``,
+        a policy of your own; None for a twin of the real log.
     per_user
-        Opportunities drawn for each user, distinct items uniformly from the catalogue. By default the log's own opportunities where it
-        has them; else as many as the log has events a user if exposure is acted on, and all items if it follows the program.
+        Opportunities drawn for each user, distinct items uniformly from the catalogue. By default the log's own
+        opportunities where it has them; else as many as the log has events a user if exposure is acted on, and all
+        items if it follows the program.
     rows
         The same as a total over all users.
     draws
         Posterior draws ("worlds") that the rows come from, in equal parts. One keeps all rows in one coherent world.
     users
-        Number of new users drawn from the model in place of the log's users; their features are those of real users, drawn at random.
+        Number of new users drawn from the model in place of the log's users; their features are those of real users,
+        drawn at random.
     rng
         Seed. The same fit, arguments and seed give the same bytes.
     truth
@@ -130,9 +133,10 @@ def simulate(
 
     Notes
     -----
-    If exposure is acted on, every exposed opportunity is a row, with its outcome. If it follows the program, the rows are those that the
-    real log would show: all opportunities where it has an exposure column or impressions, ratings of exposed cells, or clicks alone.
-    ``propensity`` is the probability that the row was exposed: that of being drawn times that of exposure given its causes.
+    If exposure is acted on, every exposed opportunity is a row, with its outcome. If it follows the program, the rows
+    are those that the real log would show: all opportunities where it has an exposure column or impressions, ratings of
+    exposed cells, or clicks alone. ``propensity`` is the probability that the row was exposed: that of being drawn
+    times that of exposure given its causes.
 
     Raises
     ------
@@ -141,6 +145,7 @@ def simulate(
     """
     act = do if do is not None else Intervention()
     act.check(fit.scm)
+    coded(fit, act)  # refuses levels that the log does not have
     if draws < 1:
         raise InputError(f"draws must be at least 1; given {draws}")
     where = source(fit, act, per_user, rows, users, rng)
@@ -273,7 +278,11 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
         part = Population(unit.user[index], unit.item[index], {k: v[index] for k, v in unit.columns.items()}, None, "")
         with _rng.seeded(batch.seed, "simulate", unit.number, number):
             world = run(
-                fit.scm, view, {**latents, **view.rows.context}, batch.do, lambda part=part: _frame(batch, part)
+                fit.scm,
+                view,
+                {**latents, **view.rows.context},
+                coded(fit, batch.do),
+                lambda part=part: _frame(batch, part),
             )
         outcome[index], exposure[index], chance[index], mean[index] = _read(fit, world, batch.truth)
         if position is not None:
@@ -326,7 +335,9 @@ def _kept(batch: SyntheticLog, outcome: np.ndarray, exposure: np.ndarray) -> np.
 def _columns(
     batch: SyntheticLog, unit: Unit, outcome: np.ndarray, exposure: np.ndarray, position: np.ndarray | None
 ) -> dict[str, Any]:
-    """Every column of the real log by name: drawn where the program has it, else that of the event the opportunity is modelled on."""
+    """Every column of the real log by name: drawn where the program has it, else that of the event the opportunity is
+    modelled on.
+    """
     log, cells = batch.fit.log, batch.fit.cells
     roles = log.roles
     users = _new_ids(batch, unit.user) if batch.where.new else log.users.ids.take(pa.array(unit.user))
