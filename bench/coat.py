@@ -53,13 +53,16 @@ def main() -> None:
         chance = sum(p[f"p_{k}"].to_numpy() for k in (3, 4, 5))
         e = cl.effect(fit, "rating", cl.fix(exposure=1))
         print(
-            f"| {fit.seed} | {np.mean((mean - truth) ** 2):.3f} | {np.mean(np.abs(mean - truth)):.3f} | {auc(chance, good):.3f} | "
-            f"{ndcg(user, mean, good):.3f} | {mean.mean():.3f} | {e.estimate:.3f} | [{e.interval[0]:.3f}, {e.interval[1]:.3f}] |",
+            f"| {fit.seed} | {np.mean((mean - truth) ** 2):.3f} | {np.mean(np.abs(mean - truth)):.3f} | "
+            f"{auc(chance, good):.3f} | "
+            f"{ndcg(user, mean, good):.3f} | {mean.mean():.3f} | {e.estimate:.3f} | [{e.interval[0]:.3f}, "
+            f"{e.interval[1]:.3f}] |",
             flush=True,
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"mean of the random ratings {truth.mean():.3f}, of the log {log.outcome.mean():.3f}; peak memory {peak:.2f} GiB"
+        f"mean of the random ratings {truth.mean():.3f}, of the log {log.outcome.mean():.3f}; peak memory {peak:.2f} "
+        "GiB"
     )
 
 

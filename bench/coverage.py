@@ -67,7 +67,8 @@ def main() -> None:
                 )
             )
         print(
-            f"world {seed}: exposed {share:.3f}, truth {truth:.3f}, estimate {answer.estimate:.3f}, naive {answer.naive:.3f}, "
+            f"world {seed}: exposed {share:.3f}, truth {truth:.3f}, estimate {answer.estimate:.3f}, naive "
+            f"{answer.naive:.3f}, "
             f"sd {draws.std():.4f}, z {whole[-1][0]:+.1f}, covered {whole[-1][1]}",
             flush=True,
         )
@@ -76,7 +77,8 @@ def main() -> None:
         n = len(found)
         low, high = (binom.ppf(q, n, covered.mean()) / n for q in (0.05, 0.95))
         print(
-            f"{args.model}, {name}: covered {covered.mean():.2f} [{low:.2f}, {high:.2f}] of {n} with factor {factor:g}; unwidened "
+            f"{args.model}, {name}: covered {covered.mean():.2f} [{low:.2f}, {high:.2f}] of {n} with factor "
+            f"{factor:g}; unwidened "
             f"{(z < 1.645).mean():.2f}; factor for nine in ten {np.quantile(z, 0.9) / 1.645:.2f}"
         )
     rmse = float(np.sqrt(np.mean([f[2] ** 2 for f in whole])))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import rankdata
@@ -37,7 +38,7 @@ def by_user(user: np.ndarray, score: np.ndarray, click: np.ndarray) -> tuple[flo
     won = pairs = 0.0
     gains = []
     discount = 1.0 / np.log2(np.arange(2, 7))
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         c = click[a:b]
         n = int(c.sum())
         if 0 < n < b - a:
@@ -74,7 +75,8 @@ def main() -> None:
         ),
     }
     print(
-        f"random exposures: {len(click):,} rows, click rate {click.mean():.4f}, model's mean {predicted['mean'].to_numpy().mean():.4f}"
+        f"random exposures: {len(click):,} rows, click rate {click.mean():.4f}, model's mean "
+        f"{predicted['mean'].to_numpy().mean():.4f}"
     )
     print("| score | AUC | within-user AUC | NDCG@5 |\n|---|---|---|---|")
     for name, score in scores.items():

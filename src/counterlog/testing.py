@@ -166,7 +166,8 @@ def check_recovery(world: KnownWorld, fitted: Fit) -> dict[str, float]:
         )
     _require(
         abs(answer.estimate - truth) < 0.5 * abs(naive - truth),
-        f"the estimate {answer.estimate:.4g} is not twice as near to the truth {truth:.4g} as the naive answer {naive:.4g}",
+        f"the estimate {answer.estimate:.4g} is not twice as near to the truth {truth:.4g} as the naive answer "
+        f"{naive:.4g}",
     )
     return figures | {"naive": naive}
 
@@ -238,7 +239,7 @@ class _Made:
         return fit(self.scm, self.world.log, steps=self.sizes.steps)
 
 
-def check_scm(scm: SCM, sizes: Sizes = Sizes()) -> dict[str, str]:  # noqa: B008  (frozen)
+def check_scm(scm: SCM, sizes: Sizes = Sizes()) -> dict[str, str]:
     """Put a model through every check and give, by check, ``ok`` or nothing at all: it raises if one fails.
 
     Raises

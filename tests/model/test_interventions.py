@@ -1,4 +1,5 @@
-"""Interventions: refused by name before any work; what is written out is what was set; numbers against known coefficients."""
+"""Interventions: refused by name before any work; what is written out is what was set; numbers against known "
+"coefficients."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def command(
         typer.Option(
             "--do",
             metavar="SITE=VALUE",
-            help="What is done, as in `effect`: exposure=uniform, popularity=0, exposure=policy.py:f ... Without it the "
-            "rows are a twin of the real log.",
+            help="What is done, as in `effect`: exposure=uniform, popularity=0, exposure=policy.py:f ... Without it "
+            "the rows are a twin of the real log.",
         ),
     ] = None,
     per_user: Annotated[

@@ -130,8 +130,8 @@ def _unexposed(
     if plan.unexposed == "all":
         free = np.ones((n_users, n_items), bool)
         free[user, item] = False
-        more_user, more_item = np.nonzero(free)
-        return more_user, more_item, None
+        others = np.nonzero(free)
+        return others[0], others[1], None
     per_event = float(plan.unexposed or 0.0)
     wanted = np.ceil(np.maximum(counts, 1) * per_event).astype(np.int64)
     more_user = np.repeat(np.arange(n_users), wanted)

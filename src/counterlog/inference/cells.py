@@ -123,7 +123,8 @@ def decide(scm: SCM, log: InteractionLog) -> Treatment:
     logged = log.exposure is not None
     if log.clicks_only and not hidden:
         raise RefusedError(
-            f"every row of the log is a click and it has no exposure column: {scm.name} takes exposure as seen and cannot learn from "
+            f"every row of the log is a click and it has no exposure column: {scm.name} takes exposure as seen and "
+            "cannot learn from "
             "clicks alone. Use latent_exposure, or give the impressions (--exposure)"
         )
     if logged:
@@ -146,7 +147,8 @@ def _check_kind(scm: SCM, log: InteractionLog, discrete: bool) -> None:
         )
     if kind != "positive" and not discrete:
         raise InputError(
-            f"{scm.name}'s outcome site {scm.outcome!r} is continuous, but the log's outcome {log.roles.outcome!r} is a "
+            f"{scm.name}'s outcome site {scm.outcome!r} is continuous, but the log's outcome {log.roles.outcome!r} "
+            "is a "
             f"{kind}; choose a model with a discrete outcome, or --outcome-kind positive"
         )
     expected = {"rating": "rating", "click": "click", "count": "count", "dwell": "positive"}.get(scm.outcome)
@@ -185,7 +187,8 @@ def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[
     for site in sites:
         if site.name in scm.latent and site.name not in columns and not site.discrete:
             raise RefusedError(
-                f"{scm.name} has a continuous latent site {site.name!r} for every opportunity; a fit needs one latent a "
+                f"{scm.name} has a continuous latent site {site.name!r} for every opportunity; a fit needs one "
+                "latent a "
                 "user or an item, or a discrete one, which is summed out"
             )
         if site.name in scm.latent and site.name not in columns:
@@ -202,7 +205,8 @@ def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[
         null = int(np.isnan(columns[name]).sum())
         if null:
             raise InputError(
-                f"{null:,} of {log.rows:,} rows have no {name!r}, which {scm.name} needs for every opportunity; fill them in or leave those rows out"
+                f"{null:,} of {log.rows:,} rows have no {name!r}, which {scm.name} needs for every opportunity; fill "
+                "them in or leave those rows out"
             )
     if treatment.implied and columns:
         _refuse_context(scm, log, sorted({s.name for s in sites} & columns.keys()))
@@ -223,7 +227,8 @@ def _refuse_context(scm: SCM, log: InteractionLog, needed: list[str]) -> None:
                 raise
     if needed:
         raise RefusedError(
-            f"the log has interactions only, so cells without an event have no {', '.join(needed)}; {scm.name} needs it for every opportunity. "
+            f"the log has interactions only, so cells without an event have no {', '.join(needed)}; {scm.name} needs "
+            "it for every opportunity. "
             "Give a log with an exposure column (--exposure), one row an opportunity"
         )
 
@@ -273,8 +278,10 @@ def _check_values(scm: SCM, log: InteractionLog, cells: Cells) -> None:
             fine = [bool(nodes[name]["fn"].support.check(end).all()) for end in ends]
             if not all(fine):
                 raise InputError(
-                    f"the log's {log.roles.outcome if name == scm.outcome else name!r} goes from {ends[0]:g} to {ends[1]:g}, but site {name!r} of "
-                    f"{scm.name} ({type(nodes[name]['fn']).__name__}) cannot take such values; choose another model or outcome kind"
+                    f"the log's {log.roles.outcome if name == scm.outcome else name!r} goes from {ends[0]:g} to "
+                    f"{ends[1]:g}, but site {name!r} of "
+                    f"{scm.name} ({type(nodes[name]['fn']).__name__}) cannot take such values; choose another model "
+                    "or outcome kind"
                 )
 
 

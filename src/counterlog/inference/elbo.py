@@ -44,7 +44,8 @@ class Assign(Messenger):
         if name in self.enumerate_:
             if not getattr(msg["fn"], "has_enumerate_support", False):
                 raise RefusedError(
-                    f"site {name!r} ({type(msg['fn']).__name__}) was not seen and must be summed out, but its values cannot be listed; "
+                    f"site {name!r} ({type(msg['fn']).__name__}) was not seen and must be summed out, but its values "
+                    "cannot be listed; "
                     "use a distribution with finite support, or log it"
                 )
             dim = -2 - len(self.dims)

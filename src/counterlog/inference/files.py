@@ -244,7 +244,8 @@ def _program(about: dict[str, Any], scm: SCM | None) -> SCM:
             tried.append(str(found.file or found.name))
     if tried:
         raise ModelError(
-            f"the model {about['name']!r} has changed since the fit ({', '.join(tried)}); fit again, or restore it: the "
+            f"the model {about['name']!r} has changed since the fit ({', '.join(tried)}); fit again, or restore it: "
+            "the "
             "source of that time is model.py.txt in the fit's folder"
         )
     raise ModelError(

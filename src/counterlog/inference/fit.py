@@ -124,7 +124,8 @@ class Fit:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
         return (
-            f"Fit({self.scm.name}, {self.log.rows:,} events, {len(self.log.users):,} users x {len(self.log.items):,} items, "
+            f"Fit({self.scm.name}, {self.log.rows:,} events, {len(self.log.users):,} users x {len(self.log.items):,} "
+            "items, "
             f"{self.steps:,} steps, loss {self.loss:.4f}, {state}, {self.seconds:.0f} s)"
         )
 
@@ -218,7 +219,8 @@ def fit(
     size = batch if batch is not None else (16_384 if chosen == "all" else 65_536)
     if size < 1 or restarts < 1 or (steps is not None and steps < 1) or (lr is not None and not lr > 0):
         raise InputError(
-            f"steps, batch, restarts and lr must be positive; given steps={steps}, batch={batch}, restarts={restarts}, lr={lr}"
+            f"steps, batch, restarts and lr must be positive; given steps={steps}, batch={batch}, "
+            f"restarts={restarts}, lr={lr}"
         )
     plan = plan_blocks(cells, size, chosen, place)
     places, start = layout(scm, cells)

@@ -53,7 +53,7 @@ def population(fit: Fit, limit: int, rng: int) -> Population:
     """The log's own opportunities where it has them, else all cells of the grid; a uniform sample where there are more
     than ``limit``.
     """
-    cells, log = fit.cells, fit.log
+    cells = fit.cells
     if not fit.treatment.implied:
         whole = log_rows(fit)
         said = f"the {len(whole):,} opportunities of the log"

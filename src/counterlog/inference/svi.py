@@ -164,7 +164,8 @@ def _blame(loss: Loss, step: int) -> str:
         or ["log_likelihood"]
     )
     return (
-        f"the loss is not finite at step {step + 1}, in site {', '.join(repr(b) for b in bad)}; check that the program's distributions accept every "
+        f"the loss is not finite at step {step + 1}, in site {', '.join(repr(b) for b in bad)}; check that the "
+        "program's distributions accept every "
         "value of the log and that no scale reaches 0"
     )
 
@@ -176,7 +177,8 @@ def _blame_gradient(layout: Layout, leaves: Mapping[str, tuple[Tensor, Tensor]],
         if not all(bool(torch.isfinite(grad).all()) for grad in grads):
             bad.append(repr(site.name))
     return (
-        f"the gradient is not finite at step {step + 1}, in site {', '.join(bad)}, though the loss is; look for a square root, a logarithm or a "
+        f"the gradient is not finite at step {step + 1}, in site {', '.join(bad)}, though the loss is; look for a "
+        "square root, a logarithm or a "
         "division at 0 in what the program computes from it"
     )
 
@@ -215,11 +217,13 @@ def convergence(losses: list[float], n_blocks: int) -> Convergence:
     if fall > 2.0 * noise:
         return Convergence(
             False,
-            f"the loss still fell by {fall:.2g} an opportunity over the last tenth (limit {limit:.2g}); give more steps",
+            f"the loss still fell by {fall:.2g} an opportunity over the last tenth (limit {limit:.2g}); give more "
+            "steps",
         )
     return Convergence(
         False,
-        f"the loss may still be falling by up to {fall + 2.0 * noise:.2g} an opportunity in a tenth of the run (limit {limit:.2g}), which its noise "
+        f"the loss may still be falling by up to {fall + 2.0 * noise:.2g} an opportunity in a tenth of the run "
+        f"(limit {limit:.2g}), which its noise "
         "hides; give more steps",
     )
 

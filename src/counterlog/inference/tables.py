@@ -85,8 +85,10 @@ def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
         shape = tuple(node["fn"].event_shape) if plate else tuple(node["value"].shape)
         if getattr(node["fn"].support, "is_discrete", False):
             raise RefusedError(
-                f"{scm.name} has a discrete latent site {name!r} for {'every ' + plate[:-1] if plate else 'the whole log'}, which a fit by gradients "
-                "cannot learn; use a continuous one (a normal through a sigmoid, a Dirichlet of shares), or a site of the opportunities"
+                f"{scm.name} has a discrete latent site {name!r} for "
+                f"{'every ' + plate[:-1] if plate else 'the whole log'}, which a fit by gradients "
+                "cannot learn; use a continuous one (a normal through a sigmoid, a Dirichlet of shares), or a site "
+                "of the opportunities"
             )
         transform = biject_to(node["fn"].support)
         free = tuple(transform.inverse_shape(torch.Size(shape)))
@@ -139,7 +141,7 @@ class Table:
     def update(self, rows: slice | Tensor, leaf: tuple[Tensor, Tensor], lr: float, age: int | None = None) -> None:
         """One Adam step (Kingma and Ba 2015) on these rows alone."""
         self.age += 1
-        gathered = not isinstance(rows, slice)
+        gathered = isinstance(rows, Tensor)
         memory = [m.index_select(0, rows) if gathered else m[rows] for m in self.moments]  # type: ignore[arg-type]
         params = [p.detach() for p in leaf]
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in leaf]
@@ -160,7 +162,7 @@ class Table:
             eps=1e-8,
             maximize=False,
         )
-        if gathered:
+        if isinstance(rows, Tensor):
             for whole, part in zip((self.loc, self.log_scale, *self.moments), (*params, *memory), strict=True):
                 whole.index_copy_(0, rows, part)
 

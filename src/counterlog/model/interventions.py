@@ -74,7 +74,8 @@ class Intervention:
                     raise InputError(f"{scm.name} has no edge {parent} -> {child} to cut; {child} depends on {parents}")
                 if child in self.fixed or child in self.replaced:
                     raise InputError(
-                        f"{child} is set by the same intervention and follows none of its causes; there is no edge {parent} -> {child} left to cut"
+                        f"{child} is set by the same intervention and follows none of its causes; there is no edge "
+                        f"{parent} -> {child} left to cut"
                     )
 
     def describe(self) -> str:
@@ -124,7 +125,8 @@ def replace(**mechanisms: Mechanism) -> Intervention:
     for name, mechanism in mechanisms.items():
         if not callable(mechanism) and not hasattr(mechanism, "log_prob"):
             raise InputError(
-                f"replace({name}=...) needs a distribution or a policy function; given {mechanism!r}; a number is fix({name}=...)"
+                f"replace({name}=...) needs a distribution or a policy function; given {mechanism!r}; a number is "
+                f"fix({name}=...)"
             )
     return Intervention(replaced=mechanisms)
 

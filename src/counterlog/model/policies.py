@@ -81,7 +81,8 @@ def probabilities(policy: Callable[[Any], Any], rows: Any, name: str) -> np.ndar
         raise InputError(f"the policy {name!r} raises {type(error).__name__}: {error}") from error
     if given.shape not in ((), (len(rows),)):
         raise InputError(
-            f"the policy {name!r} gives an array of shape {given.shape}; expected one probability for each of {len(rows)} rows"
+            f"the policy {name!r} gives an array of shape {given.shape}; expected one probability for each of "
+            f"{len(rows)} rows"
         )
     given = np.broadcast_to(given, (len(rows),))
     if not np.all(np.isfinite(given)) or given.min(initial=0.0) < 0 or given.max(initial=1.0) > 1:

@@ -197,7 +197,8 @@ class SCM:
             if site.plate != "opportunities":
                 where = f"the plate {site.plate!r}" if site.plate else "no plate"
                 raise ModelError(
-                    f"{self.name}: the {role} site {site.name!r} is in {where}; sample it inside `with view.opportunities()`"
+                    f"{self.name}: the {role} site {site.name!r} is in {where}; sample it inside `with "
+                    "view.opportunities()`"
                 )
         return sites
 
@@ -239,7 +240,6 @@ def scm(
     >>> coin.parameters
     {'level': 0.5}
     """
-
     if isinstance(latent, str):
         raise ModelError(f"latent={latent!r} is one text; write latent=({latent!r},)")
 
@@ -268,7 +268,8 @@ def _site(name: str, node: Mapping[str, Any]) -> Site:
     if inside and len(stack) > 1:
         own = [plate for plate in stack if plate not in PLATES]
         raise ModelError(
-            f"site {name!r} is inside the plates {stack}; put the dimension of {own[0]!r} into the site: .expand([n]).to_event(1)"
+            f"site {name!r} is inside the plates {stack}; put the dimension of {own[0]!r} into the site: "
+            ".expand([n]).to_event(1)"
         )
     if node["is_observed"]:
         what = "pyro.deterministic" if node["infer"].get("_deterministic") else "obs= (or pyro.factor)"
@@ -277,7 +278,8 @@ def _site(name: str, node: Mapping[str, Any]) -> Site:
         )
     if node["mask"] is not None or not _is_one(node["scale"]):
         raise ModelError(
-            f"site {name!r} is under poutine.mask or poutine.scale; a program only says how things arise: fits weigh rows themselves"
+            f"site {name!r} is under poutine.mask or poutine.scale; a program only says how things arise: fits weigh "
+            "rows themselves"
         )
     discrete = bool(getattr(node["fn"].support, "is_discrete", False))
     return Site(name, inside[0] if inside else None, tuple(node["fn"].event_shape), discrete)

@@ -51,7 +51,8 @@ class World:
             mean = torch.full((), torch.nan)
         if bool(torch.isnan(mean).any()):
             raise RefusedError(
-                f"the distribution of site {site!r} ({type(fn).__name__}) has no mean that is a number; ask for another site"
+                f"the distribution of site {site!r} ({type(fn).__name__}) has no mean that is a number; ask for "
+                "another site"
             )
         return mean + self.shifted[site] if site in self.shifted else mean
 
@@ -101,7 +102,8 @@ class _Act(Messenger):
             return _widened(name, mechanism, natural)
         if self.rows is None or not getattr(natural.support, "is_discrete", False):
             raise RefusedError(
-                f"a policy gives the probability of 1 for each opportunity; site {name!r} is not a yes-or-no site of an "
+                f"a policy gives the probability of 1 for each opportunity; site {name!r} is not a yes-or-no site of "
+                "an "
                 "opportunity: replace it by a distribution"
             )
         given = probabilities(
@@ -135,7 +137,8 @@ def run(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, row
         absent = [name for name in (*do.sites(), *(end for edge in do.cuts for end in edge)) if name not in act.values]
         if absent:
             raise RefusedError(
-                f"{scm.name} has no site {absent[0]!r} for this log; its sites here: {', '.join(act.values)}. Sites that belong to features exist "
+                f"{scm.name} has no site {absent[0]!r} for this log; its sites here: {', '.join(act.values)}. Sites "
+                "that belong to features exist "
                 "only where the log has features"
             )
         world = World(act.fns, act.values, do.shifted)
@@ -156,7 +159,8 @@ def _cut(scm: SCM, view: View, world: World, do: Intervention, rows: Rows | None
             value = shuffled[parent]
             if value.dim() == 0 or len(value) == 1:
                 raise RefusedError(
-                    f"cannot cut {parent} -> {child}: {parent} has a single value, so that there is no other unit's value to see; "
+                    f"cannot cut {parent} -> {child}: {parent} has a single value, so that there is no other unit's "
+                    "value to see; "
                     f"use fix({parent}=...)"
                 )
             shuffled[parent] = value[torch.randperm(len(value))]
@@ -196,7 +200,8 @@ def _widened(name: str, mechanism: Any, natural: Any) -> Any:
     except (ValueError, RuntimeError):
         shape = (*natural.batch_shape, *natural.event_shape)
         raise InputError(
-            f"replace({name}=...) got a distribution of shape {(*mechanism.batch_shape, *mechanism.event_shape)}; site {name!r} has shape {shape}"
+            f"replace({name}=...) got a distribution of shape {(*mechanism.batch_shape, *mechanism.event_shape)}; "
+            f"site {name!r} has shape {shape}"
         ) from None
     return torch.distributions.Independent(wide, extra) if extra else wide
 

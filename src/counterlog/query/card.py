@@ -111,7 +111,8 @@ def card(
         adjust_for=adjust_for,
         because=because,
         rests_on=(
-            f"the factor model: {', '.join(latent)} stand for the unseen causes and are learnt from the log through the parametric form of "
+            f"the factor model: {', '.join(latent)} stand for the unseen causes and are learnt from the log through "
+            "the parametric form of "
             f"{fit.scm.name}"
             if latent
             else f"the parametric form of {fit.scm.name}"

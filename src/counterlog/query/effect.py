@@ -77,7 +77,10 @@ class Effect:
         low, high = self.interval
         against = f" against {self.versus}" if self.versus else ""
         naive = f"; naive {self.naive:.4g}" if self.naive is not None else ""
-        return f"{self.on} under {self.do}{against}: {self.estimate:.4g} [{low:.4g}, {high:.4g}] ({self.level:.0%}){naive}\n{self.card.to_text()}"
+        answer = (
+            f"{self.on} under {self.do}{against}: {self.estimate:.4g} [{low:.4g}, {high:.4g}] ({self.level:.0%}){naive}"
+        )
+        return f"{answer}\n{self.card.to_text()}"
 
     def plot(self, most: int = 30) -> Any:
         """Estimates with intervals and the naive answer, as an Altair chart; at most ``most`` groups, the largest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 #: By how much a mean-field posterior of an average is too narrow: the factor on its standard deviation that gives a
@@ -13,18 +11,6 @@ WIDEN_GLOBAL = 4.0
 #: The same for a single item or user, where most of the uncertainty is local and the guide sees it.
 WIDEN_LOCAL = 1.5
 LEVEL = 0.90
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A central interval of ``level`` and how it was made."""
-
-    low: float
-    high: float
-    level: float = LEVEL
-
-    def __iter__(self):
-        yield from (self.low, self.high)
 
 
 def widened(draws: np.ndarray, factor: float, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +24,9 @@ def widened(draws: np.ndarray, factor: float, level: float = LEVEL) -> tuple[np.
 def method(factor: float, draws: int, level: float = LEVEL) -> str:
     """The sentence about an interval."""
     return (
-        f"{level:.0%} interval from {draws} draws of the mean-field posterior, its spread multiplied by {factor:g}: the factor at which such "
-        "intervals covered on average over worlds simulated from the priors of the zoo; it does not cover a wrong graph or a wrong "
+        f"{level:.0%} interval from {draws} draws of the mean-field posterior, its spread multiplied by {factor:g}: "
+        "the factor at which such "
+        "intervals covered on average over worlds simulated from the priors of the zoo; it does not cover a wrong "
+        "graph or a wrong "
         "parametric form"
     )

@@ -50,7 +50,8 @@ def overlap(fit: Fit, whole: Population, rng: int, rows: int = 20_000, draws: in
         "share_below_0.001": rare,
         "ess_share": ess_share,
         "message": (
-            f"the model's propensity of exposure is {q[2]:.3g} in the middle, {q[1]:.2g} at the 5% quantile; {rare:.1%} of the opportunities are "
+            f"the model's propensity of exposure is {q[2]:.3g} in the middle, {q[1]:.2g} at the 5% quantile; "
+            f"{rare:.1%} of the opportunities are "
             f"below 0.001; inverse weights would leave {ess_share:.1%} of the exposed rows"
         ),
     }

@@ -115,7 +115,8 @@ def _population(fit: Fit, pairs: Any) -> tuple[pa.Table, Population]:
         found = next((c for c in (column, role) if c in table.column_names), None)
         if found is None:
             raise InputError(
-                f"the table of pairs has no column {column!r} for the {role}; its columns: {', '.join(table.column_names)}"
+                f"the table of pairs has no column {column!r} for the {role}; its columns: "
+                f"{', '.join(table.column_names)}"
             )
         names[role] = found
     if table.num_rows == 0:

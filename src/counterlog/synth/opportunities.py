@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -91,7 +92,8 @@ def source(fit: Fit, do: Intervention, per_user: int | None, rows: int | None, u
         per_user = n_items if natural and fit.treatment.implied else min(usual, n_items)
         if n_users * per_user > MOST_CELLS:
             raise RefusedError(
-                f"{n_users:,} users x {n_items:,} items are {n_users * n_items:,} cells; say how many to draw for each user with per_user= "
+                f"{n_users:,} users x {n_items:,} items are {n_users * n_items:,} cells; say how many to draw for "
+                "each user with per_user= "
                 "(--per-user) or in all with rows= (--rows)"
             )
     return Source("catalogue", n_users, n_items, np.full(n_users, per_user), users is not None, natural)
@@ -122,7 +124,7 @@ def units(fit: Fit, where: Source, seed: int) -> Iterator[Unit]:
     dense = int(where.counts.max()) * 3 > where.n_items
     cost = np.maximum(where.counts, where.n_items if dense else 1)
     edges = _edges(cost)
-    for number, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (first, last) in enumerate(pairwise(edges)):
         rng = _rng.generator(seed, "unit", number)
         counts = where.counts[first:last]
         user = np.repeat(np.arange(first, last), counts)
@@ -136,7 +138,7 @@ def units(fit: Fit, where: Source, seed: int) -> Iterator[Unit]:
 def _log_units(fit: Fit) -> Iterator[Unit]:
     whole = log_rows(fit)
     edges = _edges(np.maximum(np.diff(fit.cells.pointer), 1))
-    for number, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (first, last) in enumerate(pairwise(edges)):
         rows = np.arange(fit.cells.pointer[first], fit.cells.pointer[last])
         part = whole.take(rows)
         yield Unit(number, int(first), int(last), part.user, part.item, part.columns, rows, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,8 @@ class SyntheticLog:
         head = table.slice(0, 8).to_pandas().to_html(index=False, border=0)
         asked = escape(self.do.describe())
         return (
-            f"<div><b>{escape(self.batch)}</b>: {table.num_rows:,} rows, {asked}, seed {self.seed}; {escape(self.where.sentence)}{head}"
+            f"<div><b>{escape(self.batch)}</b>: {table.num_rows:,} rows, {asked}, seed {self.seed}; "
+            f"{escape(self.where.sentence)}{head}"
             f"<details><summary>card</summary><pre>{escape(json.dumps(self.card, indent=1))}</pre></details></div>"
         )
 
@@ -179,7 +180,7 @@ def again(card: Mapping[str, Any], fit: Fit, policy: Any = None) -> SyntheticLog
     InputError
         The card is of another fit, or needs a policy that was not given.
     """
-    from counterlog.model.policies import load_policy
+    from counterlog.model.policies import uniform
 
     if card.get("kind") != "simulate":
         raise InputError(f"the card is of a batch made by {card.get('kind')!r}, not by simulate")
@@ -196,7 +197,7 @@ def again(card: Mapping[str, Any], fit: Fit, policy: Any = None) -> SyntheticLog
             replaced[site] = policy
         else:
             chance = mechanism["name"].removeprefix("uniform").strip("()")
-            replaced[site] = load_policy("uniform") if not chance else type(load_policy("uniform"))(float(chance))  # type: ignore[call-arg]
+            replaced[site] = uniform(float(chance) if chance else 1.0)
     act = Intervention(did["fix"], did["shift"], replaced, tuple((p, c) for p, c in did["cut"]))
     made = simulate(
         fit,
@@ -210,7 +211,8 @@ def again(card: Mapping[str, Any], fit: Fit, policy: Any = None) -> SyntheticLog
     )
     if made.batch != card["batch"]:
         raise InputError(
-            f"the card says batch {card['batch']}, what it asks for is {made.batch}: the card was changed, or the policy differs"
+            f"the card says batch {card['batch']}, what it asks for is {made.batch}: the card was changed, or the "
+            "policy differs"
         )
     return made
 
@@ -282,7 +284,7 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
                 view,
                 {**latents, **view.rows.context},
                 coded(fit, batch.do),
-                lambda part=part: _frame(batch, part),
+                partial(_frame, batch, part),
             )
         outcome[index], exposure[index], chance[index], mean[index] = _read(fit, world, batch.truth)
         if position is not None:
