@@ -129,9 +129,10 @@ def card(
 
 
 def _observed(fit: Fit, graph: nx.DiGraph) -> set[str]:
-    """The sites that this log shows, whatever the program says is mostly hidden."""
-    seen = set(fit.cells.columns) | {fit.scm.outcome} | (set() if fit.treatment.sum_exposure else {fit.scm.exposure})
-    return seen & set(graph)
+    """The sites that this log shows at every opportunity, whatever the program says is mostly hidden."""
+    seen = set(fit.cells.columns) | (set() if fit.treatment.sum_exposure else {fit.scm.exposure})
+    whole = not fit.treatment.implied and bool(fit.cells.known.all())  # else the outcome was seen where it was selected
+    return (seen | {fit.scm.outcome} if whole else seen) & set(graph)
 
 
 def _verdict(graph: nx.DiGraph, cause: str, on: str, observed: set[str]) -> tuple[bool, tuple[str, ...], str]:
