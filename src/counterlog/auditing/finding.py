@@ -15,9 +15,9 @@ from counterlog.errors import InputError
 Status = Literal["PASS", "REVIEW", "FAIL"]
 #: From harmless to serious.
 STATUSES: tuple[Status, ...] = get_args(Status)
-_UNREADABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+_DIRECTIONS = r"\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNREADABLE = re.compile(rf"[{_CONTROLS}{_DIRECTIONS}\ud800-\udfff\ufffe\uffff]")
 #: Level of every interval in an audit.
 LEVEL = 0.90
 

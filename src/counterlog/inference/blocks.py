@@ -139,10 +139,10 @@ def _unexposed(
     taken = np.sort(user * n_items + item)
     key = more_user * n_items + more_item
     at = np.searchsorted(taken, key)
-    free = np.ones(len(key), bool)
+    unseen = np.ones(len(key), bool)
     inside = at < len(taken)
-    free[inside] = taken[at[inside]] != key[inside]
-    more_user, more_item = more_user[free], more_item[free]
+    unseen[inside] = taken[at[inside]] != key[inside]
+    more_user, more_item = more_user[unseen], more_item[unseen]
     got = np.bincount(more_user, minlength=n_users)
     left = n_items - np.bincount(np.unique(user * n_items + item) // n_items, minlength=n_users)
     return more_user, more_item, (left / np.maximum(got, 1)).astype(np.float32)[more_user]

@@ -266,7 +266,9 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
     given = context_given(fit, batch.do, batch.where)
     outcome, exposure = np.zeros(n), np.zeros(n, np.float32)
     chance, mean = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    world_of = np.arange(n) % len(worlds) if len(worlds) > 1 else None
+    # At random: going round in turn would give an item the same draw for every user where draws divide the items.
+    turns = _rng.generator(batch.seed, "turns", unit.number)
+    world_of = turns.permutation(np.arange(n) % len(worlds)) if len(worlds) > 1 else None
     position = np.zeros(n) if "position" in fit.cells.columns else None
     for number, draw in enumerate(worlds):
         index = np.arange(n) if world_of is None else np.flatnonzero(world_of == number)
