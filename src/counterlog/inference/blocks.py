@@ -145,7 +145,8 @@ def _unexposed(
     more_user, more_item = more_user[unseen], more_item[unseen]
     got = np.bincount(more_user, minlength=n_users)
     left = n_items - np.bincount(np.unique(user * n_items + item) // n_items, minlength=n_users)
-    return more_user, more_item, (left / np.maximum(got, 1)).astype(np.float32)[more_user]
+    some = 1.0 - (1.0 - left / n_items) ** wanted  # chance of a cell at all: where there is none, others stand for it
+    return more_user, more_item, (left / np.maximum(got * some, 1e-12)).astype(np.float32)[more_user]
 
 
 def _block(
