@@ -67,7 +67,7 @@ class Plan:
 
 
 def plan(cells: Cells, batch: int, unexposed: str | float | None, device: torch.device) -> Plan:
-    """Cut the users so that a block holds about ``batch`` opportunities (at least one user)."""
+    """Cut the users so that a block holds about ``batch`` opportunities (at least one user, and one event: a view is never empty)."""
     per_user = np.diff(cells.pointer).astype(np.float64)
     if unexposed == "all":
         per_user = np.full(cells.n_users, float(cells.n_items))
@@ -76,6 +76,10 @@ def plan(cells: Cells, batch: int, unexposed: str | float | None, device: torch.
     work = np.cumsum(np.maximum(per_user, 1.0))
     n_blocks = max(1, round(work[-1] / batch))
     cuts = np.searchsorted(work, work[-1] * np.arange(1, n_blocks) / n_blocks)
+    if unexposed != "all":
+        events = cells.pointer[cuts]  # events before each cut
+        cuts = cuts[np.unique(events, return_index=True)[1]]
+        cuts = cuts[(cells.pointer[cuts] > 0) & (cells.pointer[cuts] < cells.n)]
     cuts = np.unique(np.concatenate([[0], cuts, [cells.n_users]])).astype(np.int64)
     counts = np.bincount(cells.item, minlength=cells.n_items)
     unseen = np.flatnonzero(counts == 0) if unexposed is None else np.zeros(0, np.int64)
