@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 #: click, which is the first setting whose loss settles within a quarter of a minute.
 EMBEDDED_MODEL = {"dim": 8}
 EMBEDDED_FIT = {"steps": 600, "batch": 16_384, "unexposed": 4.0}
-#: The known world: large enough for the correction to show, small enough for a quarter of a minute.
-WORLD = {"n_users": 300, "n_items": 150}
+#: The known world: with a few features of users and items, as real logs of ratings have; large enough for the
+#: correction to show, small enough for a quarter of a minute.
+WORLD = {"n_users": 300, "n_items": 150, "n_features": 3}
+WORLD_MODEL = {"dim": 4}
 WORLD_STEPS = 500
 
 
@@ -71,7 +73,7 @@ def known_world(
     from counterlog.inference import fit
     from counterlog.query import effect, fix
 
-    scm = zoo.self_selection
+    scm = zoo.self_selection.with_parameters(**WORLD_MODEL)
     world = scm.world(**(sizes or WORLD), rng=seed)
     log, asked = world.log, fix(exposure=1)
     cells = world.view.n_users * world.view.n_items
