@@ -66,7 +66,7 @@ def save_fit(fit: Fit, path: Path, force: bool = False, beside: Callable[[Path],
         np.save(part / "losses.npy", fit.losses, allow_pickle=False)
         (part / "model.py.txt").write_text(fit.scm.source, encoding="utf-8")
         save_log(fit.log, part / "log")
-        (part / _ABOUT).write_text(json.dumps(_about(fit), indent=1), encoding="utf-8")
+        (part / _ABOUT).write_text(_about_json(fit), encoding="utf-8")
         if beside is not None:
             beside(part)
         _swap(part, target)
@@ -155,6 +155,16 @@ def _about(fit: Fit) -> dict[str, Any]:
     }
 
 
+def _about_json(fit: Fit) -> str:
+    try:
+        return json.dumps(_about(fit), indent=1, allow_nan=False)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"a fit of {fit.scm.name} cannot be saved with the parameters {dict(fit.scm.parameters)!r}: they must be numbers, texts, truth values "
+            "or lists of these"
+        ) from None
+
+
 def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     """Open a saved fit.
 
@@ -175,7 +185,7 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
     from counterlog.inference.fit import Fit
     from counterlog.inference.svi import convergence
     from counterlog.inference.tables import TABLES, layout
-    from counterlog.logs import open_log
+    from counterlog.logs import load_log
 
     folder = Path(path)
     if not folder.is_dir():
@@ -194,10 +204,19 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         loc, log_scale = ({t: tensors[f"{t}.{part}"] for t in TABLES} for part in ("loc", "log_scale"))
     except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
         raise InputError(f"the fit in {folder} is damaged and cannot be read ({error}); fit again") from error
-    if about.get("format") != FORMAT:
-        raise InputError(f"{folder} has format {about.get('format')!r}; this version reads {FORMAT!r}")
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        given = about.get("format") if isinstance(about, dict) else about
+        raise InputError(f"{folder} has format {given!r}; this version reads {FORMAT!r}")
+    needed = ("model", "log_hash", "fit_hash", "seed", "seconds", "options", "sites")
+    if any(key not in about for key in needed):
+        raise InputError(
+            f"the fit in {folder} is damaged: fit.json has no {', '.join(k for k in needed if k not in about)}; fit again"
+        )
     program = _program(about["model"], scm).with_parameters(**about["model"]["parameters"])
-    log = open_log(str(folder / "log"))
+    try:
+        log = load_log(folder / "log")
+    except StoreError as error:
+        raise InputError(f"the fit in {folder} is damaged: its log cannot be read ({error}); fit again") from error
     if log.hash != about["log_hash"]:
         raise InputError(f"the log inside {folder} is not the one that was fitted (its hash differs); fit again")
     cells = bind(program, log)

@@ -80,9 +80,8 @@ class Fit:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the program, its parameters, the log, the seed and every number of the posterior."""
-        digest = hashlib.sha256(
-            f"{self.scm.source_hash}{dict(self.scm.parameters)!r}{self.log.hash}{self.seed}".encode()
-        )
+        told = json.dumps(dict(self.scm.parameters), default=repr)  # a tuple that comes back from a file is a list
+        digest = hashlib.sha256(f"{self.scm.source_hash}{told}{self.log.hash}{self.seed}".encode())
         for table in TABLES:
             for part in (self.loc, self.log_scale):
                 digest.update(np.ascontiguousarray(part[table].numpy()).tobytes())
