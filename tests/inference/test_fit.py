@@ -152,8 +152,10 @@ def test_a_probability_vector_can_be_learnt() -> None:
 
 def test_an_unseen_discrete_site_of_an_opportunity_is_summed_out() -> None:
     fit = cl.fit(programs.attentive, impressions(), steps=5)
-    assert fit.treatment.others == ()  # `decide` alone; the cells know more
-    assert fit.cells.treatment.others == ("attention",)
+    assert fit.treatment.others == ("attention",)
+    answer = cl.effect(fit, "click", cl.fix(exposure=1), draws=10)
+    assert 0 < answer.estimate < 1
+    assert 0.1 < answer.card.overlap["min_propensity"] < 0.9
     assert np.isfinite(fit.losses).all()
 
 

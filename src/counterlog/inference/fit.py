@@ -20,7 +20,7 @@ from counterlog.errors import FitError, InputError, ModelError, RefusedError, un
 from counterlog.inference import checkpoint as _checkpoint
 from counterlog.inference import svi
 from counterlog.inference.blocks import plan as plan_blocks
-from counterlog.inference.cells import Cells, Treatment, bind, decide
+from counterlog.inference.cells import Cells, Treatment, bind
 from counterlog.inference.svi import Convergence, Progress, Schedule
 from counterlog.inference.tables import TABLES, Layout, layout, split
 
@@ -75,7 +75,7 @@ class Fit:
     @cached_property
     def treatment(self) -> Treatment:
         """What was implied, summed out and left out."""
-        return decide(self.scm, self.log)
+        return self.cells.treatment
 
     @cached_property
     def hash(self) -> str:
