@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-
-import counterlog as cl
-from counterlog.inference import Fit
 from tests.inference import programs
 from tests.inference.test_fit import impressions
 from tests.inference.worlds import ZOO, small, zoo_log
+
+import counterlog as cl
+from counterlog.inference import Fit
 
 SCRIPTS = ["ana", "Žofie", "Αλέξης", "мария", "美咲", "سارة", "🦊", "a b"]
 
@@ -118,7 +118,9 @@ def test_what_is_too_large_is_left_out_by_name_and_events_are_sampled(fit: Fit, 
     assert data.attrs["left_out"] == "taste, charm"
     assert set(data.posterior.data_vars) == {"base", "appeal"}
     assert data.observed_data.sizes["event"] == 9
-    np.testing.assert_array_equal(data.observed_data["click"].values, fit.log.outcome[data.observed_data.coords["event"]])
+    np.testing.assert_array_equal(
+        data.observed_data["click"].values, fit.log.outcome[data.observed_data.coords["event"]]
+    )
 
 
 @pytest.mark.parametrize("name", ZOO)

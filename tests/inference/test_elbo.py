@@ -11,6 +11,7 @@ import pytest
 import torch
 from pyro.infer import TraceEnum_ELBO
 from pyro.poutine.messenger import Messenger
+from tests.inference.worlds import ZOO, small, zoo_log
 from torch import Tensor
 
 import counterlog as cl
@@ -19,7 +20,6 @@ from counterlog.inference.cells import Cells, bind
 from counterlog.inference.elbo import Loss, negative_elbo, rows_of
 from counterlog.inference.tables import Layout, layout
 from counterlog.model import SCM
-from tests.inference.worlds import ZOO, small, zoo_log
 
 CPU = torch.device("cpu")
 Tables = dict[str, tuple[Tensor, Tensor]]

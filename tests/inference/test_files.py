@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.inference import programs
+from tests.inference.test_fit import impressions, stop_at
 
 import counterlog as cl
 from counterlog.errors import InputError, ModelError, StoreError
 from counterlog.inference import Fit
-from tests.inference import programs
-from tests.inference.test_fit import impressions, stop_at
 
 PROGRAM = """import pyro
 import pyro.distributions as dist

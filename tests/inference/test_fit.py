@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyro
 import pytest
 import torch
+from tests.inference import programs
+from tests.inference.worlds import small, zoo_log
 
 import counterlog as cl
 from counterlog.errors import FitError, InputError, RefusedError, UnknownNameError
 from counterlog.inference import checkpoint, svi
 from counterlog.inference.svi import convergence
 from counterlog.logs import InteractionLog
-from tests.inference import programs
-from tests.inference.worlds import small, zoo_log
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,11 +6,11 @@ import networkx as nx
 import pytest
 import torch
 from pyro.infer.inspect import get_model_relations
+from tests.model import programs
 
 from counterlog import zoo
 from counterlog.model import SCM, tiny_view
 from counterlog.rng import seeded
-from tests.model import programs
 
 #: The DAG of each zoo model, as its docstring draws it, without the parameters.
 DAGS = {

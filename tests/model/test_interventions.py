@@ -7,6 +7,8 @@ import numpy as np
 import pyro.distributions as dist
 import pytest
 import torch
+from tests.inference.worlds import draw_world, grid, small
+from tests.model.programs import linear, plain
 
 from counterlog import zoo
 from counterlog.errors import InputError, RefusedError, UnknownNameError
@@ -14,8 +16,6 @@ from counterlog.model.interventions import Intervention, cut, fix, replace, shif
 from counterlog.model.policies import load_policy, probabilities, uniform
 from counterlog.model.worlds import World, run
 from counterlog.rng import seeded
-from tests.inference.worlds import draw_world, grid, small
-from tests.model.programs import linear, plain
 
 N_USERS, N_ITEMS = 4000, 5
 

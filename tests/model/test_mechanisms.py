@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from counterlog.model import mechanisms
-from counterlog.model.mechanisms import OrdinalRating, Positions, affinity, crossed, cutpoints, pairwise, pick
+from counterlog.model.mechanisms import OrdinalRating, Positions, affinity, crossed, cutpoints, pick
+from counterlog.model.pairs import inner_products
+from counterlog.model.view import Opportunities
 from counterlog.rng import seeded
 
 CUTS = {2: [0.3], 3: [-0.5, 0.7], 5: [-1.5, -0.5, 0.5, 1.5], 10: [-2.0 + 0.4 * k for k in range(9)]}
@@ -112,16 +114,31 @@ def test_dense_and_gathered_products_agree() -> None:
     left, right = torch.randn(9, 3, generator=noise), torch.randn(11, 3, generator=noise)
     user, item = torch.randint(9, (60,), generator=noise), torch.randint(11, (60,), generator=noise)
     expected = (left[user] * right[item]).sum(-1)
-    torch.testing.assert_close(pairwise(left, right, user, item), expected)  # 60 of 99 cells: one product for all
-    few = slice(0, 5)
-    torch.testing.assert_close(pairwise(left, right, user[few], item[few]), expected[few])  # 5 of 99: gathered
-    torch.testing.assert_close(affinity(left, right, user, item), expected)
+    many, few = Opportunities(user, item), Opportunities(user[:5], item[:5])
+    torch.testing.assert_close(inner_products(left, right, many), expected)  # 60 of 99 cells: one product for all
+    torch.testing.assert_close(inner_products(left, right, few), expected[:5])  # 5 of 99: gathered
+    torch.testing.assert_close(affinity(left, right, many), expected)
     weights = torch.randn(3, 3, generator=noise)
     torch.testing.assert_close(
-        crossed(left, right, weights, user, item), torch.einsum("np,pq,nq->n", left[user], weights, right[item])
+        crossed(left, right, weights, many), torch.einsum("np,pq,nq->n", left[user], weights, right[item])
     )
     torch.testing.assert_close(pick(left, user), left[user])
-    assert pairwise(left, right, user[:0], item[:0]).shape == (0,)
+    assert inner_products(left, right, Opportunities(user[:0], item[:0])).shape == (0,)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_the_gradient_of_gathered_products_is_that_of_autograd(in_order: bool) -> None:
+    noise = torch.Generator().manual_seed(1)
+    left, right = torch.randn(30, 4, generator=noise), torch.randn(40, 4, generator=noise)
+    user, item = torch.randint(30, (50,), generator=noise), torch.randint(40, (50,), generator=noise)
+    user = user.sort().values if in_order else user
+    weight = torch.randn(50, generator=noise)
+    ours = [left.clone().requires_grad_(), right.clone().requires_grad_()]
+    (inner_products(ours[0], ours[1], Opportunities(user, item)) * weight).sum().backward()
+    plain = [left.clone().requires_grad_(), right.clone().requires_grad_()]
+    ((plain[0][user] * plain[1][item]).sum(-1) * weight).sum().backward()
+    for mine, theirs in zip(ours, plain, strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad)
 
 
 def test_priors_have_the_shapes_asked_for() -> None:

@@ -7,10 +7,10 @@ import pyro.distributions as dist
 import pyro.poutine as poutine
 import pytest
 import torch
+from tests.model.programs import ROLES, observed_confounder, plain
 
 from counterlog.errors import ModelError, UnknownNameError
 from counterlog.model import scm, tiny_view
-from tests.model.programs import ROLES, observed_confounder, plain
 
 
 def coin(view, level=0.5):
