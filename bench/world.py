@@ -33,7 +33,7 @@ def bench_model(view, dim=DIM):
         quality, popularity = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("quality", "popularity"))
     with view.opportunities() as o:
         pyro.sample("exposure", dist.Bernoulli(logits=pick(activity, o.user) + pick(popularity, o.item)))
-        liking = affinity(preference, attribute, o.user, o.item) + pick(leniency, o.user) + pick(quality, o.item)
+        liking = affinity(preference, attribute, o) + pick(leniency, o.user) + pick(quality, o.item)
         pyro.sample("click", dist.Bernoulli(logits=liking))
 
 

@@ -54,6 +54,6 @@ def latent_exposure(view, dim=16):
         shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
         wanted = (
-            appeal + affinity(preference * spreads, attribute, o.user, o.item) + pick(quality * quality_spread, o.item)
+            appeal + affinity(preference * spreads, attribute, o) + pick(quality * quality_spread, o.item)
         )
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

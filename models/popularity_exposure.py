@@ -56,7 +56,7 @@ def popularity_exposure(view, dim=4):
         popularity, quality = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("popularity", "quality"))
         attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
     with view.opportunities() as o:
-        liking = affinity(preference * spreads, attribute, o.user, o.item)
+        liking = affinity(preference * spreads, attribute, o)
         shown = (
             base
             + pick(activity * activity_spread, o.user)

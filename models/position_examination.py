@@ -52,6 +52,6 @@ def position_examination(view, dim=4):
         position = pyro.sample("position", Positions(-pick(popularity * ranking, o.item)[..., None] * ranks))
         seen = torch.exp(-decay * (position - 1.0))
         exposure = pyro.sample("exposure", dist.Bernoulli(probs=seen))
-        wanted = appeal + affinity(preference * spreads, attribute, o.user, o.item)
+        wanted = appeal + affinity(preference * spreads, attribute, o)
         wanted = wanted + pick(leniency * leniency_spread, o.user) + pick(popularity * conformity, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

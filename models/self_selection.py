@@ -59,11 +59,11 @@ def self_selection(view, dim=8):
         liking = (
             pick(user_side, o.user)
             + pick(item_side, o.item)
-            + affinity(preference * spreads, attribute, o.user, o.item)
+            + affinity(preference * spreads, attribute, o)
         )
         odds = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         if p and q:
-            liking = liking + crossed(xu, xi, taste, o.user, o.item)
-            odds = odds + crossed(xu, xi, habit, o.user, o.item)
+            liking = liking + crossed(xu, xi, taste, o)
+            odds = odds + crossed(xu, xi, habit, o)
         rating = pyro.sample("rating", OrdinalRating(liking, levels))
         pyro.sample("exposure", dist.Bernoulli(logits=odds + selection[rating]))

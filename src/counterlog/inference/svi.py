@@ -134,7 +134,7 @@ def _step(
 ) -> float:
     leaves = leaves_of(tables, block)
     draws = {name: torch.randn(leaf[0].shape, generator=noise, device=plan.device) for name, leaf in leaves.items()}
-    with torch.device(plan.device):
+    with nullcontext() if plan.device.type == "cpu" else torch.device(plan.device):
         loss = negative_elbo(scm, block, layout, plan.cells.treatment, leaves, draws)
     each = (
         loss.total / plan.typical

@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints
 
+from counterlog.model.pairs import inner_products
+from counterlog.model.view import Opportunities
+
 
 def normal(name: str, *shape: int, loc: float = 0.0, scale: float = 1.0) -> Tensor:
     """A normal site of event shape ``shape``: standard normal unless said otherwise."""
@@ -42,27 +45,17 @@ def pick(table: Tensor, index: Tensor) -> Tensor:
     return table.index_select(0, index)
 
 
-def pairwise(left: Tensor, right: Tensor, user: Tensor, item: Tensor) -> Tensor:
-    """Inner products of the rows ``left[user]`` and ``right[item]``, shape ``[n]``.
-
-    Where the opportunities fill a good part of the grid one matrix product is made for all cells; else rows are
-    gathered. Both give the same numbers up to rounding.
-    """
-    if 4 * len(user) >= left.shape[0] * right.shape[0]:
-        return pick((left @ right.T).reshape(-1), user * right.shape[0] + item)
-    return torch.linalg.vecdot(pick(left, user), pick(right, item))
-
-
-def affinity(preference: Tensor, attribute: Tensor, user: Tensor, item: Tensor) -> Tensor:
+def affinity(preference: Tensor, attribute: Tensor, o: Opportunities) -> Tensor:
     """Inner product of the user's preference and the item's attribute for each opportunity, shape ``[n]``."""
-    return pairwise(preference, attribute, user, item)
+    return inner_products(preference, attribute, o)
 
 
-def crossed(user_features: Tensor, item_features: Tensor, weights: Tensor, user: Tensor, item: Tensor) -> Tensor:
-    """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``; ``weights`` is ``[p,
-    q]``.
+def crossed(user_features: Tensor, item_features: Tensor, weights: Tensor, o: Opportunities) -> Tensor:
+    """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``.
+
+    ``weights`` is ``[p, q]``.
     """
-    return pairwise(user_features @ weights, item_features, user, item)
+    return inner_products(user_features @ weights, item_features, o)
 
 
 class OrdinalRating(dist.TorchDistribution):

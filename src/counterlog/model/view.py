@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from counterlog.errors import unknown_name
+from counterlog.model.pairs import Incidence, incidence
 
 #: The plates of every program, and the name under which a site's rows are known.
 PLATES = ("users", "items", "opportunities")
@@ -45,9 +46,17 @@ class Opportunities:
     user: Tensor
     item: Tensor
     context: Mapping[str, Tensor] = field(default_factory=lambda: Context({}))
+    _incidence: dict[tuple[int, int], Incidence] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def incidence(self, n_users: int, n_items: int) -> Incidence:
+        """Which opportunities belong to each user and item: sorted once, for as long as this object lives."""
+        shape = (n_users, n_items)
+        if shape not in self._incidence:
+            self._incidence[shape] = incidence(self.user, self.item, n_users, n_items)
+        return self._incidence[shape]
 
 
 @dataclass(frozen=True, eq=False)
