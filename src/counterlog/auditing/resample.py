@@ -105,8 +105,10 @@ def corrected(estimate: float, values: np.ndarray, level: float = LEVEL) -> tupl
     """
     interval = percentile_interval(2 * estimate - values, level)
     finite = values[np.isfinite(values)]
-    centre = 2 * estimate - float(finite.mean()) if len(finite) else estimate
-    return (centre if interval else estimate), interval
+    if interval is None:
+        return estimate, None
+    # Of a coarse statistic most replicates are one number, and their mean may lie beside it.
+    return float(np.clip(2 * estimate - finite.mean(), *interval)), interval
 
 
 def trend(x: np.ndarray, y: np.ndarray, *clusters: np.ndarray) -> tuple[float, float, int]:
