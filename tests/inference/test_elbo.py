@@ -160,7 +160,7 @@ def test_the_whole_loss_is_the_mean_of_pyros_over_the_guide(name: str) -> None:
         log_prior = sum(float(prior.nodes[site.name]["log_prob_sum"]) for site in setting.layout.sites)
         loss = setting.loss(part, noise)
         off.append(float(loss.total - loss.parts["log_likelihood"]) - (float(density) - log_prior))
-    # closed-form divergences against 120 draws of log q - log p: within 4 standard errors, false alarm 6 in 100,000 a model
+    # closed-form divergences against 120 draws of log q - log p: within 4 standard errors (false alarm 6 in 100,000)
     assert abs(np.mean(off)) < 4 * np.std(off, ddof=1) / len(off) ** 0.5
     assert np.std(off) < 20  # and the test could see a missing term
 

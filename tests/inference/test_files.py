@@ -144,7 +144,7 @@ def _other_log(path: Path) -> None:
 def test_a_damaged_fit_is_refused(fit: Fit, tmp_path: Path, harm) -> None:
     path = fit.save(tmp_path / "fit")
     harm(path)
-    with pytest.raises(InputError, match="damaged|format|not the one that was fitted|log"):
+    with pytest.raises(InputError, match=r"damaged|format|not the one that was fitted|log"):
         cl.load_fit(path)
 
 

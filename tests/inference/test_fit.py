@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
     here = cl.fit(programs.quick, impressions(), rng=1, steps=12, batch=100).hash
     script = (
-        "import counterlog as cl; from tests.inference import programs; from tests.inference.test_fit import impressions; "
+        "import counterlog as cl; from tests.inference import programs, test_fit; impressions = test_fit.impressions; "
         "print(cl.fit(programs.quick, impressions(), rng=1, steps=12, batch=100).hash)"
     )
     env = {**os.environ, "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -249,7 +249,7 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path: Path, change: dict[str
     program = programs.quick.with_parameters(width=change.pop("width", 1.0))
     program = programs.no_latents if change.pop("program", 0) else program
     log = impressions(seed=change.pop("log", 0))
-    with pytest.raises(FitError, match="unfinished fit that differs in|belongs to another fit"):
+    with pytest.raises(FitError, match=r"unfinished fit that differs in|belongs to another fit"):
         cl.fit(program, log, **{"steps": 24, "batch": 60, **change}, checkpoint=tmp_path / "fit")
 
 
@@ -344,7 +344,7 @@ def test_clicks_alone_cannot_teach_about_exposure() -> None:
 
 
 def test_a_missing_position() -> None:
-    with pytest.raises(UnknownNameError, match="no column for the site 'position'.*name the column with --position"):
+    with pytest.raises(UnknownNameError, match=r"no column for the site 'position'.*name the column with --position"):
         cl.fit(small(cl.zoo.position_examination), impressions())
     table = frame(user=list("aab"), item=list("xyx"), position=[1, None, 2], click=[0, 1, 0])
     log = cl.from_frame(table, outcome="click", position="position")
@@ -400,7 +400,7 @@ def test_latents_that_cannot_be_learnt(program: Any, said: str) -> None:
 
 def test_an_unseen_outcome_without_a_largest_value_cannot_be_summed_out() -> None:
     log = cl.from_frame(frame(user=list("ab"), item=list("xy"), count=[1, 2]), outcome="count")
-    with pytest.raises(RefusedError, match="'count' .Poisson. was not seen and must be summed out"):
+    with pytest.raises(RefusedError, match=r"'count' .Poisson. was not seen and must be summed out"):
         cl.fit(programs.count_chooses, log, steps=5)
 
 

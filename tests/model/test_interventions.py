@@ -38,7 +38,7 @@ def slopes(world: World) -> np.ndarray:
     [fix(exposre=1), shift(exposre=1.0), replace(exposre=uniform()), cut("exposre", "click"), cut("taste", "clik")],
 )
 def test_an_unknown_site_is_refused_with_the_nearest(do: Intervention) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean '(exposure|click)'"):
+    with pytest.raises(UnknownNameError, match=r"did you mean '(exposure|click)'"):
         do.check(plain)
     with pytest.raises(RefusedError, match="no site"):  # never silent, also unchecked
         run(plain, grid(3, 2), {}, do)
@@ -75,7 +75,7 @@ def test_a_shift_moves_the_site_and_what_follows() -> None:
     torch.testing.assert_close(moved.values["score"], natural.values["score"] + 2.0)
     torch.testing.assert_close(moved.mean("score"), natural.mean("score") + 2.0)
     assert moved.values["exposure"].mean() > natural.values["exposure"].mean() + 0.2
-    with pytest.raises(InputError, match="shift.*exposure=1.* is outside the values that site 'exposure' can take"):
+    with pytest.raises(InputError, match=r"shift.*exposure=1.* is outside the values that site 'exposure' can take"):
         linear_world(shift(exposure=1))
 
 
@@ -150,7 +150,7 @@ def test_policies_from_files(tmp_path) -> None:
     path = tmp_path / "policy.py"
     path.write_text("def half(rows):\n    return [0.5] * len(rows)\n")
     assert load_policy(f"{path}:half")([1, 2]) == [0.5, 0.5]
-    with pytest.raises(UnknownNameError, match="no policy function 'haf'.*did you mean 'half'"):
+    with pytest.raises(UnknownNameError, match=r"no policy function 'haf'.*did you mean 'half'"):
         load_policy(f"{path}:haf")
     with pytest.raises(InputError, match="no policy file"):
         load_policy(f"{tmp_path}/none.py:f")

@@ -96,7 +96,7 @@ def test_a_program_that_raises_has_its_own_line(tmp_path: Path) -> None:
 
 def test_a_role_without_a_site_is_found_on_loading(tmp_path: Path) -> None:
     path = write(tmp_path, PROGRAM.format(name="first").replace('outcome="click"', 'outcome="clicks"'))
-    with pytest.raises(UnknownNameError, match="no site 'clicks'.*did you mean 'click'"):
+    with pytest.raises(UnknownNameError, match=r"no site 'clicks'.*did you mean 'click'"):
         load_model(path)
 
 

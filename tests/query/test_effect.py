@@ -1,4 +1,4 @@
-"""Effects: right in worlds with known answers, nothing where nothing is done, and a card that says what they rest on."""
+"""Effects: right in known worlds, nothing where nothing is done, and a card that says what they rest on."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_without_confounding_the_corrected_answer_is_the_naive_one() -> None:
 
 
 def test_with_an_observed_confounder_the_answer_is_near_the_truth_and_the_naive_one_is_not() -> None:
-    log, truth = confounded()
+    _, truth = confounded()
     answer = cl.effect(hourly_fit(), "click", cl.fix(exposure=1), draws=60)
-    # the truth is a mean over 3,200 rows of which half taught: standard error about 0.015; the bias of the naive mean is 0.1
+    # half of the 3,200 rows taught: standard error about 0.015; the bias of the naive mean is 0.1
     assert answer.naive - truth > 0.07
     assert abs(answer.estimate - truth) < 0.04
     assert answer.interval[0] < truth < answer.interval[1]

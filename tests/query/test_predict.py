@@ -59,10 +59,10 @@ def test_the_mean_is_that_of_the_effect_and_pieces_do_not_matter(monkeypatch: py
     monkeypatch.setattr(
         sys.modules["counterlog.query.predict"], "pieces", lambda cells, whole: pieces(cells, whole, 31)
     )
-    small = cl.predict(fit, rows, draws=20)
-    np.testing.assert_allclose(small["mean"], table["mean"], rtol=1e-5)
-    np.testing.assert_allclose(small["propensity"], table["propensity"], rtol=1e-5)
-    assert cl.predict(fit, rows, draws=20).equals(small)
+    few, whole = cl.predict(fit, rows.slice(0, 100), draws=20), table.slice(0, 100)
+    np.testing.assert_allclose(few["mean"], whole["mean"], rtol=1e-5)
+    np.testing.assert_allclose(few["propensity"], whole["propensity"], rtol=1e-5)
+    assert cl.predict(fit, rows.slice(0, 100), draws=20).equals(few)
 
 
 def test_any_kind_of_frame_and_the_order_and_repeats_of_its_rows() -> None:
