@@ -60,8 +60,8 @@ def documented_edges(text: str, sites: set[str]) -> set[tuple[str, str]]:
     out.
     """
     edges: set[tuple[str, str]] = set()
-    first = text.strip().split("\n\n")[0]
-    for statement in re.split(r"[;\n]|\.(?:\s|$)", first):
+    first = " ".join(text.strip().split("\n\n")[0].split())
+    for statement in re.split(r";|\.(?:\s|$)", first):
         parts = re.split(r"(->|<-|─►|◄─)", statement)
         groups = [{w for w in re.findall(r"\w+", part) if w in sites} for part in parts[::2]]
         for arrow, left, right in zip(parts[1::2], groups[:-1], groups[1:], strict=True):
