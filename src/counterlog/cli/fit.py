@@ -133,8 +133,10 @@ def _fit(scm: Any, events: Any, out: Path, force: bool, given: dict[str, Any]) -
 
 
 def _arviz_writer(fitted: Fit, draws: int, seed: int) -> Callable[[Path], None]:
+    from counterlog.inference.arviz_export import write_netcdf
+
     def write(folder: Path) -> None:
-        fitted.to_arviz(draws, seed).to_netcdf(str(folder / "inference_data.nc"), engine="h5netcdf")
+        write_netcdf(fitted, folder / "inference_data.nc", draws, seed)
 
     return write
 

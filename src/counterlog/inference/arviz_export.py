@@ -11,6 +11,8 @@ import torch
 from counterlog import rng as _rng
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from counterlog.inference.fit import Fit
 
 #: Most numbers of one latent site that are written, over all draws, and most events with predictive draws and
@@ -72,6 +74,31 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
     )
     data.attrs.update(attrs)
     return data
+
+
+def write_netcdf(fit: Fit, path: Path, draws: int = 200, rng: int = 0) -> None:
+    """`to_arviz` as a netCDF file, which ``arviz.from_netcdf`` opens.
+
+    The file is made in memory: the HDF5 library answers a full disk with a crash at the end of the process, Python's
+    own writing with an error.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    import io
+
+    import xarray as xr
+
+    data = to_arviz(fit, draws, rng)
+    if not isinstance(data, xr.DataTree):
+        groups = {f"/{name}": data[name] for name in data.groups()}
+        data = xr.DataTree.from_dict({"/": xr.Dataset(attrs=data.attrs), **groups})
+    made = io.BytesIO()
+    data.to_netcdf(made, engine="h5netcdf")
+    with path.open("wb") as file:
+        file.write(made.getbuffer())
 
 
 def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:

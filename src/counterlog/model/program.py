@@ -81,7 +81,8 @@ class SCM:
         except (CounterlogError, NonlocalExit, MemoryError):
             raise
         except Exception as error:
-            said = str(error).partition("Trace Shapes:")[0].strip()  # Pyro appends a table of every site
+            # Further lines are values, or Pyro's table of every site.
+            said = (str(error).splitlines() or [""])[0].rstrip(" :")
             raise ModelError(f"{self.name} raises {type(error).__name__}{_where(error, self)}: {said}") from error
 
     @property
