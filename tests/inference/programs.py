@@ -169,3 +169,21 @@ def gradient_to_nan(view):
     with view.opportunities():
         pyro.sample("exposure", dist.Bernoulli(0.5))
         pyro.sample("click", dist.Bernoulli(logits=(0.0 * width).sqrt()))
+
+
+@scm(**ROLES, latent=("exposure",))
+def glances(view):
+    """Python looks at an exposure that nobody saw."""
+    with view.opportunities():
+        exposure = pyro.sample("exposure", dist.Bernoulli(0.3))
+        pyro.sample("click", dist.Bernoulli(0.9 if bool(exposure.sum() > 0) else 0.1))
+
+
+@scm(**ROLES, latent=("exposure", "attention"))
+def two_unseen(view):
+    """Two unseen sites with different numbers of values, one a cause of the other."""
+    lean = pyro.sample("lean", dist.Normal(0.0, 1.0))
+    with view.opportunities():
+        attention = pyro.sample("attention", dist.Categorical(torch.tensor([0.2, 0.3, 0.5])))
+        exposure = pyro.sample("exposure", dist.Bernoulli(0.2 + 0.3 * attention))
+        pyro.sample("click", dist.Bernoulli(probs=exposure * (lean + attention).sigmoid()))

@@ -404,6 +404,22 @@ def test_an_unseen_outcome_without_a_largest_value_cannot_be_summed_out() -> Non
         cl.fit(programs.count_chooses, log, steps=5)
 
 
+def test_python_may_not_read_what_is_summed_out() -> None:
+    with pytest.raises(RefusedError, match=r"exposure was not seen .* glances reads it with python .* torch\.where"):
+        cl.fit(programs.glances, zoo_log("latent_exposure"), steps=3)
+
+
+def test_two_unseen_sites_are_summed_out_together() -> None:
+    clicks = np.array([1, 0, 0, 1, 0])
+    table = frame(user=list("aabbc"), item=list("xyxyx"), click=clicks)
+    fit = cl.fit(programs.two_unseen, cl.from_frame(table, outcome="click"), steps=3)
+    lean = fit.draw(0, 0).values()["lean"].item()
+    levels, share = np.arange(3), np.array([0.2, 0.3, 0.5])
+    chance = (share * (0.2 + 0.3 * levels) / (1 + np.exp(-lean - levels))).sum()
+    part = fit.to_arviz(draws=1).log_likelihood["click"].values[0, 0]
+    np.testing.assert_allclose(part, np.log(np.where(clicks[fit.cells.order] == 1, chance, 1 - chance)), rtol=1e-4)
+
+
 def test_context_of_cells_that_nobody_logged() -> None:
     table = frame(user=list("aab"), item=list("xyx"), click=[1, 0, 1], device=["phone", "desk", "phone"])
     log = cl.from_frame(table, outcome="click", context=("device",))

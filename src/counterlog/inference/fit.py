@@ -21,6 +21,7 @@ from counterlog.inference import checkpoint as _checkpoint
 from counterlog.inference import svi
 from counterlog.inference.blocks import plan as plan_blocks
 from counterlog.inference.cells import Cells, Treatment, bind
+from counterlog.inference.summing import check_sums
 from counterlog.inference.svi import Convergence, Progress, Schedule
 from counterlog.inference.tables import TABLES, Layout, layout, split
 
@@ -223,6 +224,7 @@ def fit(
         )
     plan = plan_blocks(cells, size, chosen, place)
     places, start = layout(scm, cells)
+    check_sums(scm, cells)
     count = steps if steps is not None else max(1500, 30 * len(plan))
     schedule = Schedule(count) if lr is None else Schedule(count, lr=lr)
     options = {
