@@ -162,6 +162,26 @@ def test_policies_see_ids_and_context_as_the_log_has_them() -> None:
     assert "i0" in seen["item"]
 
 
+def test_arrays_follow_users_items_and_rows_of_the_log_into_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = hourly_fit()
+    monkeypatch.setattr(
+        sys.modules["counterlog.query.effect"], "pieces", lambda cells, whole: pieces(cells, whole, 333)
+    )
+    asked = cl.fix(exposure=fit.log.exposure)  # what happened, in the order of the log
+    groups = cl.effect(fit, "exposure", asked, by="user", draws=10).groups
+    shown = fit.log.table.to_pandas().groupby("user").exposure.mean()
+    assert {g["group"]: g["estimate"] for g in groups} == pytest.approx(shown.to_dict())
+    ratings = zoo_fit("self_selection")
+    n_items = len(ratings.log.items)
+    quality = np.linspace(-3, 3, n_items)
+    by_item = cl.effect(ratings, "rating", cl.fix(quality=quality), by="item", draws=10).groups
+    assert by_item[-1]["estimate"] > by_item[0]["estimate"] + 1
+    with pytest.raises(InputError, match=r"fix\(quality=...\) got 3 values; expected \d+, one for each item"):
+        cl.effect(ratings, "rating", cl.fix(quality=[1.0, 2.0, 3.0]), draws=10)
+    with pytest.raises(InputError, match="these are all cells of the grid"):
+        cl.effect(ratings, "rating", cl.fix(exposure=[1, 0]), draws=10)
+
+
 def test_a_large_population_is_sampled_and_says_so() -> None:
     fit = hourly_fit()
     answer = cl.effect(fit, "click", cl.fix(exposure=1), draws=10, limit=500)

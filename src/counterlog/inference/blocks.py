@@ -67,7 +67,10 @@ class Plan:
 
 
 def plan(cells: Cells, batch: int, unexposed: str | float | None, device: torch.device) -> Plan:
-    """Cut the users so that a block holds about ``batch`` opportunities (at least one user, and one event: a view is never empty)."""
+    """Cut the users so that a block holds about ``batch`` opportunities.
+
+    It has at least one user and one event: a view is never empty.
+    """
     per_user = np.diff(cells.pointer).astype(np.float64)
     if unexposed == "all":
         per_user = np.full(cells.n_users, float(cells.n_items))

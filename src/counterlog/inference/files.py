@@ -160,8 +160,8 @@ def _about_json(fit: Fit) -> str:
         return json.dumps(_about(fit), indent=1, allow_nan=False)
     except (TypeError, ValueError):
         raise InputError(
-            f"a fit of {fit.scm.name} cannot be saved with the parameters {dict(fit.scm.parameters)!r}: they must be numbers, texts, truth values "
-            "or lists of these"
+            f"a fit of {fit.scm.name} cannot be saved with the parameters {dict(fit.scm.parameters)!r}: they must be "
+            "numbers, texts, truth values or lists of these"
         ) from None
 
 
@@ -208,10 +208,9 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         given = about.get("format") if isinstance(about, dict) else about
         raise InputError(f"{folder} has format {given!r}; this version reads {FORMAT!r}")
     needed = ("model", "log_hash", "fit_hash", "seed", "seconds", "options", "sites")
-    if any(key not in about for key in needed):
-        raise InputError(
-            f"the fit in {folder} is damaged: fit.json has no {', '.join(k for k in needed if k not in about)}; fit again"
-        )
+    absent = ", ".join(key for key in needed if key not in about)
+    if absent:
+        raise InputError(f"the fit in {folder} is damaged: fit.json has no {absent}; fit again")
     program = _program(about["model"], scm).with_parameters(**about["model"]["parameters"])
     try:
         log = load_log(folder / "log")

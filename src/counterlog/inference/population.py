@@ -152,6 +152,34 @@ def coded(fit: Fit, do: Intervention) -> Intervention:
     return dataclasses.replace(do, fixed={**do.fixed, outcome: index})
 
 
+def local(fit: Fit, do: Intervention, piece: Piece) -> Intervention:
+    """The intervention for one piece: of an array with a value for each user, item or row of the log, the piece's own.
+
+    Raises
+    ------
+    InputError
+        An array of another length, or values for each row where the opportunities are no rows of the log.
+    """
+    fixed = dict(do.fixed)
+    sites = fit.scm.sites()
+    for name, value in do.fixed.items():
+        site = sites[name]
+        if np.ndim(value) <= len(site.event_shape) or site.plate is None:
+            continue
+        given = np.asarray(value)
+        rows = piece.part.rows
+        index, total, what = {
+            "users": (piece.users.numpy(), fit.cells.n_users, "user"),
+            "items": (piece.items.numpy(), fit.cells.n_items, "item"),
+            "opportunities": (rows, fit.log.rows if rows is not None else -1, "row of the log"),
+        }[site.plate]
+        if len(given) != total or index is None:
+            wanted = f"{total:,}" if total >= 0 else "no such array: these are all cells of the grid, not"
+            raise InputError(f"fix({name}=...) got {len(given):,} values; expected {wanted}, one for each {what}")
+        fixed[name] = given[index]
+    return dataclasses.replace(do, fixed=fixed)
+
+
 def frame(fit: Fit, part: Population) -> Any:
     """The opportunities as a pandas frame of ``user``, ``item`` and context, as a policy reads them.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, RefusedError, unknown_name
-from counterlog.inference.population import Piece, Population, coded, frame, pieces, population
+from counterlog.inference.population import Piece, Population, coded, frame, local, pieces, population
 from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import run
 from counterlog.query import intervals
@@ -90,7 +90,9 @@ class Effect:
 
         data = self.to_frame()
         data = data.sort_values("rows", ascending=False).head(most) if "rows" in data else data
-        base = alt.Chart(data).encode(y=alt.Y("group:N", sort="-x", title=None))
+        # A list: layers that share an axis do not sort it by a value.
+        order = data.sort_values("estimate", ascending=False)["group"].tolist()
+        base = alt.Chart(data).encode(y=alt.Y("group:N", sort=order, title=None))
         bars = base.mark_rule().encode(
             x=alt.X("low:Q", title=f"{self.on} under {self.do}", scale=alt.Scale(zero=False)), x2="high:Q"
         )
@@ -104,7 +106,7 @@ class Effect:
         import vl_convert as vlc
 
         svg: str = vlc.vegalite_to_svg(self.plot().to_json())
-        return f"<div><pre>{escape(str(self))}</pre>{svg}</div>"
+        return f"<div><pre style='white-space:pre-wrap'>{escape(str(self))}</pre>{svg}</div>"
 
 
 def effect(
@@ -233,7 +235,7 @@ def _mean(
     share their noise.
     """
     with _rng.seeded(stream[0], "effect", stream[1], part.start):
-        world = run(fit.scm, part.view, part.given(draw), do, lambda: frame(fit, part.part))
+        world = run(fit.scm, part.view, part.given(draw), local(fit, do, part), lambda: frame(fit, part.part))
     mean = world.mean(on, levels).expand(len(part.part))
     return mean.double().numpy()
 
