@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def run(path: Path) -> str | None:
 
 def main(names: list[str]) -> int:
     """Run the named notebooks, or all of them."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the command line: for machines with other work to do
     paths = [HERE / name for name in names] or sorted(HERE.glob("*.ipynb"))
     failed = 0
     for path in paths:
