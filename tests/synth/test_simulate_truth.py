@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterlog import effect, fit, fix, policies, replace, rng, simulate, zoo
+from counterlog import audit, effect, fit, fix, policies, replace, rng, simulate, zoo
 
 from .small_fits import fitted
 
@@ -56,3 +56,9 @@ def test_truth_mean_is_the_mean_of_what_was_drawn() -> None:
     table = simulate(fitted("self_selection"), UNIFORM, per_user=20, users=200, rng=1, truth=True).table
     residual = table["rating"].to_numpy() - table["truth_mean"].to_numpy()
     assert abs(residual.mean()) < 4 * residual.std() / np.sqrt(len(residual))
+
+
+def test_the_audit_sees_that_a_corrected_log_has_other_outcomes_than_clicks_alone() -> None:
+    clicks = fitted("latent_exposure")
+    found = audit(clicks.log, synthetic=simulate(clicks, UNIFORM, rng=1))
+    assert found["likeness_outcome"].value > 0.3

@@ -125,7 +125,9 @@ def check_outcome(
     drawn = np.empty(0) if batch.outcome is None else batch.outcome
     keep, made = np.isfinite(known), drawn[np.isfinite(drawn)]
     real = known[keep]
-    edges, labels = _cells(log.roles.outcome_kind, real)
+    # Levels of either side: a log of clicks alone has no 0, the synthetic log of a corrected world has.
+    positive = log.roles.outcome_kind == "positive"
+    edges, labels = _cells(log.roles.outcome_kind, real if positive else np.concatenate([real, made]))
     real_codes, made_codes = (np.clip(np.searchsorted(edges, v, side="left"), 0, len(labels) - 1) for v in (real, made))
     finding = distance_finding(
         "likeness_outcome",

@@ -107,8 +107,8 @@ class Check:
             for p in (*self.errors, *self.warnings)
         )
         head = (
-            f"<p><b>{escape(self.source)}</b>: {'ok' if self.ok else 'must be mended'}, {len(self.problems)} "
-            "problems</p>"
+            f"<p><b>{escape(self.source)}</b>: {'ok' if self.ok else 'must be mended'}, "
+            f"{plural(len(self.problems), 'problem')}</p>"
         )
         return (
             f"{head}<table><tr><th>severity</th><th>column</th><th>rows</th><th>what, and the "
