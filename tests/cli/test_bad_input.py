@@ -4,10 +4,14 @@ import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import MODEL, QUICK, ROLES
+from tests.conftest import Run
+
+from counterlog.cli import main
 
 CSV = "user,item,shown,click,device,hour\n" + "".join(f"u{k % 4},i{k % 3},1,{k % 2},web,9\n" for k in range(12))
 TAIL = ["--out", "fit", "--steps", "20"]
@@ -163,20 +167,14 @@ PREDICT = ["predict", "fit", "--pairs", "pairs.csv", "--out", "p.parquet"]
     ("arguments", "words"),
     [
         ([*EFFECT, "--do", "popularty=1"], ["popularty", "An intervention acts on"]),
-        ([*EFFECT, "--do", "apeal+=1"], ["did you mean 'appeal'"]),
-        ([*EFFECT, "--do", "taste->exposure=cut"], ["no edge taste -> exposure", "appeal"]),
-        ([*EFFECT, "--versus", "expos=0"], ["did you mean 'exposure'"]),
         ([*EFFECT, "--by", "hour"], ["hour", "device"]),
-        ([*EFFECT, "--draws", "2"], ["at least 10"]),
         (["effect", "fit", "--on", "klick", "--do", "exposure=1"], ["did you mean 'click'"]),
-        (["effect", "fit", "--on", "strength", "--do", "exposure=1"], ["strength"]),
         (["effect", "fit", "--on", "click"], ["--do"]),
         (["effect", "fitt", "--on", "click", "--do", "exposure=1"], ["no fit at fitt"]),
-        (["effect", "mine.py", "--on", "click", "--do", "exposure=1"], ["mine.py"]),
         ([*PREDICT[:-1], "p.xlsx"], [".xlsx", ".parquet"]),
         ([*PREDICT[:-1], "pairs.csv"], ["--force"]),
-        ([*PREDICT[:3], "absent.csv", *PREDICT[4:]], ["absent.csv"]),
         ([*PREDICT[:-1], "mine.py/p.parquet"], ["mine.py is a file"]),
+        ([*PREDICT[:3], "absent.csv", *PREDICT[4:]], ["absent.csv"]),
     ],
     ids=lambda value: " ".join(value)[-32:],
 )
@@ -185,15 +183,52 @@ def test_a_question_that_cannot_be_asked(arguments: list[str], words: list[str],
     refused(run_cli, fitted, arguments, words)
 
 
-def test_a_damaged_fit_is_not_believed(fitted: Path, run_cli) -> None:
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """As ``run_cli`` in this process, for variants of what the executable has been shown to refuse."""
+
+    def run(*args: str, cwd: Path, env: dict[str, str]) -> Run:
+        monkeypatch.chdir(cwd)
+        status = main(list(args))
+        return Run(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([*EFFECT, "--do", "apeal+=1"], ["did you mean 'appeal'"]),
+        ([*EFFECT, "--do", "taste->exposure=cut"], ["no edge taste -> exposure", "appeal"]),
+        ([*EFFECT, "--do", "taste->expos=cut"], ["did you mean 'exposure'"]),
+        ([*EFFECT, "--do", "appeal=uniform"], ["appeal"]),
+        ([*EFFECT, "--versus", "expos=0"], ["did you mean 'exposure'"]),
+        ([*EFFECT, "--draws", "2"], ["at least 10"]),
+        ([*EFFECT, "--limit", "0"], ["--limit"]),
+        ([*EFFECT, "--out", "groups.txt"], [".txt"]),
+        (["effect", "fit", "--on", "strength", "--do", "exposure=1"], ["strength"]),
+        (["effect", "mine.py", "--on", "click", "--do", "exposure=1"], ["mine.py"]),
+        ([*PREDICT, "--draws", "0"], ["--draws"]),
+    ],
+    ids=lambda value: " ".join(value)[-32:],
+)
+def test_more_questions_that_cannot_be_asked(arguments: list[str], words: list[str], fitted: Path, run_here) -> None:
+    refused(run_here, fitted, arguments, words)
+
+
+def test_a_damaged_fit_is_not_believed(fitted: Path, run_cli, run_here) -> None:
     """A bit that flipped is found by the hash; a file that was cut short or is gone, by reading it."""
     file = fitted / "fit" / "parameters.safetensors"
     whole = file.read_bytes()
-    for content in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[: len(whole) // 2], b""):
+    for run, content in (
+        (run_cli, whole[:-1] + bytes([whole[-1] ^ 1])),
+        (run_here, whole[: len(whole) // 2]),
+        (run_here, b""),
+    ):
         file.write_bytes(content)
-        refused(run_cli, fitted, EFFECT, ["fit", "damaged"])
+        refused(run, fitted, EFFECT, ["fit", "damaged"])
     file.unlink()
-    refused(run_cli, fitted, EFFECT, ["damaged"])
+    refused(run_here, fitted, EFFECT, ["damaged"])
 
 
 def test_a_model_that_changed_since_the_fit_is_refused(fitted_once: Path, tmp_path: Path, run_cli) -> None:
@@ -202,9 +237,9 @@ def test_a_model_that_changed_since_the_fit_is_refused(fitted_once: Path, tmp_pa
     refused(run_cli, tmp_path, [*EFFECT, "--model", "mine.py"], ["has changed since the fit", "model.py.txt"])
 
 
-def test_an_error_in_json(fitted: Path, run_cli) -> None:
-    run = run_cli(*EFFECT, "--do", "apeal=1", "--json", env=QUICK, expect=2)
-    assert run.stdout == ""
+def test_an_error_in_json(fitted: Path, run_here) -> None:
+    run = run_here(*EFFECT, "--do", "apeal=1", "--json", cwd=fitted, env={})
+    assert (run.status, run.stdout) == (2, "")
     assert run.error()["code"] == "unknown_name"
     assert run.stderr.count("\n") == 1
 

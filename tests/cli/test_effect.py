@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pyarrow.csv as pacsv
 import pytest
+from tests.cli.conftest import QUICK
 
 from counterlog.cli import main
 from counterlog.cli.do_option import parse_do
 from counterlog.errors import CounterlogError
-from tests.cli.conftest import QUICK
 
 
 def test_the_answer_has_its_fixed_keys(fitted: Path, run_cli) -> None:

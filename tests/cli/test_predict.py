@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from tests.cli.conftest import QUICK
 
 from counterlog.cli import main
-from tests.cli.conftest import QUICK
 
 COLUMNS = ["user", "item", "mean", "sd", "q05", "q50", "q95", "propensity"]
 PAIRS = "user,item,device,label\n119,11,web,x\n100,0,phone,y\n100,1,phone,z\n"
