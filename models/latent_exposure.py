@@ -53,7 +53,5 @@ def latent_exposure(view, dim=16):
     with view.opportunities() as o:
         shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
-        wanted = (
-            appeal + affinity(preference * spreads, attribute, o) + pick(quality * quality_spread, o.item)
-        )
+        wanted = appeal + affinity(preference * spreads, attribute, o) + pick(quality * quality_spread, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -56,11 +56,7 @@ def self_selection(view, dim=8):
         taste = normal("crossed_rating", p, q) * spread("crossed_rating_spread", scale=0.5)
         habit = normal("crossed_exposure", p, q)
     with view.opportunities() as o:
-        liking = (
-            pick(user_side, o.user)
-            + pick(item_side, o.item)
-            + affinity(preference * spreads, attribute, o)
-        )
+        liking = pick(user_side, o.user) + pick(item_side, o.item) + affinity(preference * spreads, attribute, o)
         odds = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
         if p and q:
             liking = liking + crossed(xu, xi, taste, o)

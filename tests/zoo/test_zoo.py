@@ -42,5 +42,7 @@ def test_every_model_opens_with_its_dag_and_its_assumptions(name: str) -> None:
 
 
 def test_the_zoo_is_the_one_that_is_checked_here() -> None:
-    checked = {c.scm.name for c in (TestSelfSelection, TestPopularityExposure, TestPositionExamination, TestLatentExposure)}
+    checked = {
+        c.scm.name for c in (TestSelfSelection, TestPopularityExposure, TestPositionExamination, TestLatentExposure)
+    }
     assert checked == set(zoo.names())

@@ -43,7 +43,7 @@ class Teller:
     def step(self, name: str, text: str) -> None:
         """One step."""
         width = min(shutil.get_terminal_size((110, 24)).columns, 130)
-        self.line(textwrap.fill(text, width, initial_indent=f"  {name:<9} ", subsequent_indent=" " * 12))
+        self.line(textwrap.fill(text, width, initial_indent=f"  {name:<10} ", subsequent_indent=" " * 13))
 
 
 def model_for(log: InteractionLog) -> str:
@@ -157,7 +157,7 @@ def ask(tell: Teller, fitted: Fit, seed: int) -> Effect:
     card = found.card
     tell.step("effect", f"{card.estimand}: {found.estimate:.4g}, 90% interval [{low:.4g}, {high:.4g}]; {naive}")
     said = "yes, given the graph" if card.identified else f"NOT without the model: {card.because}"
-    tell.step("identified", f" {said}" + (f"; adjusts for {', '.join(card.adjust_for)}" if card.adjust_for else ""))
+    tell.step("identified", f"{said}" + (f"; adjusts for {', '.join(card.adjust_for)}" if card.adjust_for else ""))
     tell.step("rests on", card.rests_on)
     if card.overlap:
         tell.step("overlap", f"{card.overlap['status']}: {card.overlap['message']}")

@@ -128,27 +128,34 @@ def negative_elbo(
     global by the block's share of the log: over an epoch each prior counts once. Where prior and guide are normal their
     divergence is exact.
     """
+    shares = {"users": 1.0, "items": block.item_share, "globals": block.share}
+    losses: dict[str, Tensor] = {}
     values, unconstrained = {}, {}
     for table, (loc, log_scale) in leaves.items():
-        z = torch.addcmul(loc, log_scale.exp(), noise[table])
-        unconstrained.update(split(plan, table, z))
+        scale = log_scale.exp()
+        unconstrained.update(split(plan, table, torch.addcmul(loc, scale, noise[table])))
+        width, names = plan.standard(table)
+        if width:
+            mean, sd, log_sd = (t if width == loc.shape[1] else t[:, :width] for t in (loc, scale, log_scale))
+            each_row = (0.5 * (mean * mean + sd * sd) - log_sd).sum(1) - 0.5 * width
+            losses[names] = (each_row * shares[table]).sum()
     for site in plan.sites:
-        values[site.name] = site.transform(unconstrained[site.name])
+        z = unconstrained[site.name]
+        values[site.name] = z if site.standard else site.transform(z)
     seen, summed = seen_values(scm, block, treatment)
     context = {name: value for name, value in block.columns.items()}
     with Assign({**values, **context, **seen}, summed) as assign:
         scm(block.view)
-    names = {n: assign.used[n] for n in assign.fns if n not in values}
-    names.update({n: seen[n] for n in seen if n in names})
-    parts = opportunity_log_prob(assign, block, names, scm.outcome)
+    shown = {n: seen.get(n, assign.used[n]) for n in assign.fns if n not in values}
+    parts = opportunity_log_prob(assign, block, shown, scm.outcome)
     each = combine(parts, len(assign.dims))
     likelihood = (each * block.weight).sum() if block.weight is not None else each.sum()
-    losses = {"log_likelihood": -likelihood}
+    losses["log_likelihood"] = -likelihood
     locs = {t: split(plan, t, leaf[0]) for t, leaf in leaves.items()}
     scales = {t: split(plan, t, leaf[1]) for t, leaf in leaves.items()}
     for site in plan.sites:
         fn = assign.fns.get(site.name)
-        if fn is None:
+        if fn is None or site.standard:
             continue
         kl = divergence(
             site,
@@ -158,8 +165,7 @@ def negative_elbo(
             unconstrained[site.name],
             values[site.name],
         )
-        share = {"users": 1.0, "items": block.item_share, "globals": block.share}[site.table]
-        losses[site.name] = (kl * share).sum()
+        losses[site.name] = (kl * shares[site.table]).sum()
     return Loss(sum(losses.values()), losses, parts)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyro.distributions as dist
 import torch
 from torch import Tensor
 from torch.distributions import biject_to
@@ -34,7 +35,8 @@ class Latent:
     """Where a latent site lives: its table, its columns there, its event shape and the map from the reals to its
     support.
 
-    ``free`` is the shape before the map: a probability vector of 3 has 2 free numbers.
+    ``free`` is the shape before the map: a probability vector of 3 has 2 free numbers. ``standard`` sites have the
+    prior Normal(0, 1) whatever the other sites say; they come first in a table, so that their divergence is one sum.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Latent:
     shape: tuple[int, ...]
     free: tuple[int, ...]
     transform: Any
+    standard: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,12 @@ class Layout:
 
     def of(self, table: str) -> list[Latent]:
         """The sites of one table, by column."""
-        return [site for site in self.sites if site.table == table]
+        return sorted((site for site in self.sites if site.table == table), key=lambda site: site.start)
+
+    def standard(self, table: str) -> tuple[int, str]:
+        """How many columns of a table have a standard normal prior, and the names of their sites."""
+        sites = [site for site in self.of(table) if site.standard]
+        return max((site.stop for site in sites), default=0), ", ".join(site.name for site in sites)
 
 
 def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
@@ -77,9 +85,12 @@ def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
                 draws.setdefault(name, []).append(nodes[name]["value"].detach())
     sites, width = [], dict.fromkeys(TABLES, 0)
     start: dict[str, Tensor] = {}
-    for name, node in nodes.items():
-        if name not in hidden:
-            continue
+    graph = scm.graph(view)
+    standard = {name for name in hidden & nodes.keys() if graph.in_degree(name) == 0 and _standard(nodes[name]["fn"])}
+    for name in sorted(
+        (n for n in nodes if n in hidden), key=lambda n: n not in standard
+    ):  # stable: else in the program's order
+        node = nodes[name]
         plate = next((f.name for f in node["cond_indep_stack"] if f.name in ("users", "items")), None)
         table = TABLE_OF[plate]
         shape = tuple(node["fn"].event_shape) if plate else tuple(node["value"].shape)
@@ -93,22 +104,35 @@ def layout(scm: SCM, cells: Cells) -> tuple[Layout, dict[str, Tensor]]:
         transform = biject_to(node["fn"].support)
         free = tuple(transform.inverse_shape(torch.Size(shape)))
         size = int(torch.Size(free).numel())
-        sites.append(Latent(name, table, width[table], width[table] + size, shape, free, transform))
+        sites.append(Latent(name, table, width[table], width[table] + size, shape, free, transform, name in standard))
         width[table] += size
         if table == "globals":
             start[name] = transform.inv(torch.stack(draws[name])).median(0).values.reshape(-1)
     return Layout(tuple(sites), width), start
 
 
+def _standard(prior: Any) -> bool:
+    """Whether a distribution is Normal(0, 1), independently for every number."""
+    base = prior
+    while isinstance(base, torch.distributions.Independent):
+        base = base.base_dist
+    normal = type(base) in (dist.Normal, torch.distributions.Normal)
+    return normal and bool((base.loc == 0).all()) and bool((base.scale == 1).all())
+
+
 def sample_view(cells: Cells) -> View:
-    """Two users and three items with the log's own numbers of features, levels and positions."""
+    """Two users and three items with the log's own numbers of features (random ones), levels and positions."""
     user, item = torch.arange(2).repeat_interleave(3), torch.arange(3).repeat(2)
     from counterlog.model.view import Context
 
     columns = {
         name: torch.from_numpy(values[:1]).expand(6).clone() for name, values in cells.columns.items() if len(values)
     }
-    features = torch.zeros(2, cells.user_features.shape[1]), torch.zeros(3, cells.item_features.shape[1])
+    draw = torch.Generator().manual_seed(0)
+    features = tuple(
+        torch.randn(n, values.shape[1], generator=draw)
+        for n, values in ((2, cells.user_features), (3, cells.item_features))
+    )
     return View(*features, Opportunities(user, item, Context(columns)), cells.n_levels, cells.n_positions)
 
 

@@ -1,4 +1,6 @@
-"""Inner products of user rows and item rows, opportunity by opportunity, with a gradient that never stores a row for each of them."""
+"""Inner products of user rows and item rows, opportunity by opportunity, with a gradient that never stores a row for
+each of them.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def _pointer(index: np.ndarray, n: int) -> np.ndarray:
 
 
 class _InnerProducts(torch.autograd.Function):
-    """Forward: gather and multiply. Backward: two sparse-by-dense products, in place of scattering a row an opportunity."""
+    """Forward: gather and multiply. Backward: two sparse-by-dense products, in place of scattering a row an
+    opportunity.
+    """
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Opportunities) -> Tensor:
@@ -99,7 +103,12 @@ def inner_products(left: Tensor, right: Tensor, rows: Opportunities) -> Tensor:
     if 4 * len(rows) >= n_users * n_items:
         return (left @ right.T).reshape(-1).index_select(0, rows.user * n_items + rows.item)
     plain = type(left) is Tensor and type(right) is Tensor  # provenance tensors must see every operation
-    if plain and left.device.type == "cpu" and left.dtype == right.dtype and (left.requires_grad or right.requires_grad):
+    if (
+        plain
+        and left.device.type == "cpu"
+        and left.dtype == right.dtype
+        and (left.requires_grad or right.requires_grad)
+    ):
         product: Tensor = _InnerProducts.apply(left, right, rows)
         return product
     return torch.linalg.vecdot(left.index_select(0, rows.user), right.index_select(0, rows.item))
