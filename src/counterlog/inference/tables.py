@@ -129,11 +129,10 @@ def sample_view(cells: Cells) -> View:
         name: torch.from_numpy(values[:1]).expand(6).clone() for name, values in cells.columns.items() if len(values)
     }
     draw = torch.Generator().manual_seed(0)
-    features = tuple(
-        torch.randn(n, values.shape[1], generator=draw)
-        for n, values in ((2, cells.user_features), (3, cells.item_features))
-    )
-    return View(*features, Opportunities(user, item, Context(columns)), cells.n_levels, cells.n_positions)
+    user_features = torch.randn(2, cells.user_features.shape[1], generator=draw)
+    item_features = torch.randn(3, cells.item_features.shape[1], generator=draw)
+    rows = Opportunities(user, item, Context(columns))
+    return View(user_features, item_features, rows, cells.n_levels, cells.n_positions)
 
 
 @dataclass(eq=False)
