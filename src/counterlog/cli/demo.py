@@ -148,5 +148,5 @@ def _end(tell: Teller, summary: dict[str, Any]) -> None:
     tell.title("Result")
     tell.step("number", f"E[{summary['on']} | {summary['do']}] = {summary['estimate']:.4g}")
     tell.step("interval", f"[{low:.4g}, {high:.4g}] ({summary['level']:.0%})")
-    tell.step("next", f"counterlog effect {summary['fit']} --on {summary['on']} --do exposure=1 --by item")
+    tell.step("next", f"counterlog effect {summary['fit']} --on {summary['on']} --do {summary['do'][3:-1]} --by item")
     tell.step("report", str(summary["report"]))
