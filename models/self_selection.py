@@ -10,7 +10,8 @@ When not: every row is an impression with a click (`popularity_exposure`), click
 (`latent_exposure`). Columns: user, item, outcome `rating` (ordered levels). Helpful: features of users and items.
 Assumptions:
 - Missing not at random, of this form: the log-odds of exposure are the sum of a user's activity, an item's popularity,
-  the crossed features and a free number for each level of the rating itself. Nothing else links rating and exposure.
+  the crossed features and a number for the rating itself that never falls from a level to the next: nobody hides what
+  they like. How much it rises at each level is learnt. Nothing else links rating and exposure.
 - Ratings are ordered logistic in an affinity of rank `dim` plus features; one set of cut-points for all.
 - No interference between users, no change over time, each cell is rated at most once.
 Known truth (`truth` below): selection rises steeply with the level, so the log's own mean is too high.
@@ -18,11 +19,12 @@ Known truth (`truth` below): selection rises steeply with the level, so the log'
 
 import pyro
 import pyro.distributions as dist
+import torch
 
 from counterlog import scm
 from counterlog.model.mechanisms import OrdinalRating, affinity, crossed, cutpoints, normal, pick, spread
 
-TRUTH = {"base": -2.6, "selection": [-1.2, -0.8, 0.0, 0.8, 1.2], "first": -1.5, "gaps": [0.9, 0.9, 0.9]}
+TRUTH = {"base": -3.8, "selection": [0.4, 0.8, 0.8, 0.4], "first": -1.5, "gaps": [0.9, 0.9, 0.9]}
 
 
 @scm(
@@ -40,7 +42,8 @@ def self_selection(view, dim=8):
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     levels = cutpoints(view.n_levels)
     base = pyro.sample("base", dist.Normal(-3.0, 1.0))
-    selection = normal("selection", view.n_levels)
+    rise = spread("selection", view.n_levels - 1)  # of the log-odds of exposure, from a level to the next
+    selection = torch.cat([torch.zeros(1), rise.cumsum(-1)])
     with view.users():
         leniency, activity = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("leniency", "activity"))
         preference = pyro.sample("preference", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))

@@ -10,7 +10,7 @@ import pytest
 
 from counterlog.cli import main
 
-LONG, SHORT = re.compile(r"(steps[= ])600"), r"\g<1>20"
+LONG, SHORT = re.compile(r"(steps[= ])1500"), r"\g<1>20"
 
 
 def blocks(text: str, language: str) -> list[str]:

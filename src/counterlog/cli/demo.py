@@ -88,9 +88,7 @@ def command(
     scm = load_model(model or steps_of.model_for(events))
     judge = _random_part(log, random, {k: v for k, v in named.items() if k not in ("users", "items")})
     embedded = log == "demo" and model is None
-    scm = scm.with_parameters(**steps_of.EMBEDDED_MODEL) if embedded else scm
-    given = dict(steps_of.EMBEDDED_FIT) if embedded else {}
-    given |= {"steps": steps} if steps is not None else {}
+    given = {"steps": steps} if steps is not None else {}
     scm.validate()
     folder.begin(out, ours)
     tell = steps_of.Teller(say if as_json else print)

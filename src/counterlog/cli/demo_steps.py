@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     from counterlog.model import SCM
     from counterlog.query import Effect
 
-#: How the embedded log is fitted: with fewer dimensions than a large log needs and a sample of the cells without a
-#: click, which is the first setting whose loss settles within a quarter of a minute.
-EMBEDDED_MODEL = {"dim": 8}
-EMBEDDED_FIT = {"steps": 600, "batch": 16_384, "unexposed": 4.0}
-#: The known world: with a few features of users and items, as real logs of ratings have; large enough for the
-#: correction to show, small enough for a quarter of a minute.
-WORLD = {"n_users": 300, "n_items": 150, "n_features": 3}
+#: The known world: large enough for the correction to show, small enough for a quarter of a minute.
+WORLD = {"n_users": 200, "n_items": 120}
 WORLD_MODEL = {"dim": 4}
 WORLD_STEPS = 500
 

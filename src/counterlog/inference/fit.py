@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from counterlog.model import SCM
 
 #: The grid is gone through whole up to this many cells, else the cells without an event are sampled with weights.
-WHOLE_GRID = 4_000_000
+WHOLE_GRID = 250_000
 SAMPLED_PER_EVENT = 4.0
+#: Least number of times that a user is visited: a row moves once a pass (docs/decisions/0003-schedule.md).
+PASSES = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,12 +179,12 @@ def fit(
     rng
         Seed of the starting point, the noise and the order of blocks. The same seed gives the same fit.
     steps
-        Gradient steps; by default at least 1,500 and at least 30 passes over the log.
+        Gradient steps; by default at least 1,500 and at least 60 passes over the log.
     batch
         Opportunities a block: memory and step cost are bounded by it, not by the log.
     unexposed
         For a log of interactions only: ``"all"`` cells without an event, or how many to sample for each event. By
-        default all up to 4 million cells, else 4 an event, weighted by the number of cells that each stands for.
+        default all up to 250,000 cells, else 4 an event, weighted by the number of cells that each stands for.
     restarts
         Number of fits from other starting points; the one with the lowest loss is kept.
     lr
@@ -225,7 +227,7 @@ def fit(
     plan = plan_blocks(cells, size, chosen, place)
     places, start = layout(scm, cells)
     check_sums(scm, cells)
-    count = steps if steps is not None else max(1500, 30 * len(plan))
+    count = steps if steps is not None else max(1500, PASSES * len(plan))
     schedule = Schedule(count) if lr is None else Schedule(count, lr=lr)
     options = {
         "steps": count,
