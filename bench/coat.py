@@ -54,8 +54,8 @@ def main() -> None:
         e = cl.effect(fit, "rating", cl.fix(exposure=1))
         print(
             f"| {fit.seed} | {np.mean((mean - truth) ** 2):.3f} | {np.mean(np.abs(mean - truth)):.3f} | "
-            f"{auc(chance, good):.3f} | "
-            f"{ndcg(user, mean, good):.3f} | {mean.mean():.3f} | {e.estimate:.3f} | [{e.interval[0]:.3f}, "
+            f"{auc(chance, good):.4f} | "
+            f"{ndcg(user, mean, good):.4f} | {mean.mean():.3f} | {e.estimate:.3f} | [{e.interval[0]:.3f}, "
             f"{e.interval[1]:.3f}] |",
             flush=True,
         )

@@ -17,7 +17,7 @@ from scipy.stats import binom
 import counterlog as cl
 from counterlog.errors import CounterlogError
 from counterlog.model.known_world import known_world
-from counterlog.query.intervals import WIDEN_GLOBAL, WIDEN_LOCAL
+from counterlog.query.intervals import widening
 
 
 def main() -> None:
@@ -45,6 +45,7 @@ def main() -> None:
         except CounterlogError as error:
             print(f"world {seed}: {error}", flush=True)
             continue
+        factors = widening(fit.treatment)
         truth = world.mean(scm.outcome, do)
         draws = np.asarray(answer.draws)
         each = world.run(do).mean(scm.outcome, world.levels).double().numpy()
@@ -62,7 +63,7 @@ def main() -> None:
             low, high = group["interval"]
             items.append(
                 (
-                    (group["estimate"] - ids[group["group"]]) / ((high - low) / 2 / 1.645 / WIDEN_LOCAL),
+                    (group["estimate"] - ids[group["group"]]) / ((high - low) / 2 / 1.645 / factors.group),
                     low <= ids[group["group"]] <= high,
                 )
             )
@@ -72,7 +73,7 @@ def main() -> None:
             f"sd {draws.std():.4f}, z {whole[-1][0]:+.1f}, covered {whole[-1][1]}",
             flush=True,
         )
-    for name, found, factor in (("the whole", whole, WIDEN_GLOBAL), ("single items", items, WIDEN_LOCAL)):
+    for name, found, factor in (("the whole", whole, factors.whole), ("single items", items, factors.group)):
         z, covered = np.abs([f[0] for f in found]), np.asarray([f[1] for f in found])
         n = len(found)
         low, high = (binom.ppf(q, n, covered.mean()) / n for q in (0.05, 0.95))

@@ -179,12 +179,15 @@ def effect(
     counts = np.bincount(group, minlength=len(names))
     overall = sums.sum(1) / counts.sum()
     least, most = _range(fit, on, versus is not None)
-    low, high = np.clip(intervals.widened(overall, intervals.WIDEN_GLOBAL), least, most)
+    factors = intervals.widening(fit.treatment)
+    low, high = np.clip(intervals.widened(overall, factors.whole), least, most)
     naive, naive_by = naive_answer(fit, on, do, versus, by)
     rows: tuple[dict[str, Any], ...] = ()
     if by is not None:
         each = sums / np.maximum(counts, 1)
-        g_low, g_high = np.clip(intervals.widened(each, intervals.WIDEN_LOCAL), least, most)
+        single = by in ("item", "user", fit.log.roles.item, fit.log.roles.user)  # a level of a context is a whole
+        factor = factors.group if single else factors.whole
+        g_low, g_high = np.clip(intervals.widened(each, factor), least, most)
         rows = tuple(
             {
                 "group": name,
@@ -196,9 +199,7 @@ def effect(
             for k, name in enumerate(names)
             if counts[k]
         )
-    said = intervals.method(intervals.WIDEN_GLOBAL, draws) + (
-        f"; by {by} the factor is {intervals.WIDEN_LOCAL:g}" if by is not None else ""
-    )
+    said = intervals.method(factors, draws, by)
     answer = card(fit, do, on, whole.sentence, overlap(fit, whole, rng), said, versus)
     return Effect(
         on,
