@@ -29,7 +29,7 @@ class Widening:
 # Measured by `python -m bench.coverage MODEL --worlds 25` (150 users, 80 items, 800 steps);
 # docs/decisions/0004-intervals.md.
 _CLICKS_ONLY = Widening(8.0, 6.0, "25 worlds from the prior of latent_exposure")
-_SELECTED = Widening(4.0, 1.7, "25 worlds from the prior of self_selection")
+_SELECTED = Widening(6.0, 2.8, "25 worlds from the prior of self_selection")
 _SEEN = Widening(2.5, 1.5, "25 worlds from the prior of popularity_exposure and 25 of position_examination")
 
 
