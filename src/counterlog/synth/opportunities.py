@@ -165,16 +165,13 @@ def _distinct(rng: np.random.Generator, counts: np.ndarray, n_items: int) -> np.
             return np.tile(np.arange(n_items), len(counts))
         order = rng.random((len(counts), n_items), dtype=np.float32).argsort(1)
         return order[np.arange(n_items) < counts[:, None]]
-    user = np.repeat(np.arange(len(counts)), counts)
-    item = rng.integers(0, n_items, total)
+    key = np.repeat(np.arange(len(counts)) * n_items, counts) + rng.integers(0, n_items, total)
     while True:
-        key = user * n_items + item
-        order = np.argsort(key, kind="stable")
-        repeated = np.zeros(total, bool)
-        repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
-        if not repeated.any():
-            return item
-        item[repeated] = rng.integers(0, n_items, int(repeated.sum()))
+        key.sort()  # by user, then item: repeats lie side by side
+        repeated = np.flatnonzero(key[1:] == key[:-1]) + 1
+        if not len(repeated):
+            return key % n_items
+        key[repeated] += rng.integers(0, n_items, len(repeated)) - key[repeated] % n_items
 
 
 def _models(fit: Fit, where: Source, user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
