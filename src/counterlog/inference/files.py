@@ -25,11 +25,6 @@ FORMAT = "counterlog-fit-1"
 _ABOUT = "fit.json"
 
 
-def is_fit(path: Path) -> bool:
-    """Whether a folder holds a fit, finished or interrupted."""
-    return (path / _ABOUT).is_file() or (path / "unfinished.json").is_file()
-
-
 def save_fit(fit: Fit, path: Path, force: bool = False, beside: Callable[[Path], None] | None = None) -> Path:
     """Write the fit beside its place and rename it there, so that no half fit is ever seen.
 

@@ -336,8 +336,3 @@ class _bar:
     def __exit__(self, *error: object) -> None:
         if self._rich is not None:
             self._rich.stop()
-
-
-def describe_options(fit: Fit) -> str:
-    """The options of a fit as one line of JSON."""
-    return json.dumps(dict(fit.options), sort_keys=True)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,8 +226,3 @@ def convergence(losses: list[float], n_blocks: int) -> Convergence:
         f"(limit {limit:.2g}), which its noise "
         "hides; give more steps",
     )
-
-
-def shorter(schedule: Schedule, steps: int) -> Schedule:
-    """The same schedule with another number of steps."""
-    return replace(schedule, steps=steps)
