@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,15 @@ def test_a_stopped_and_a_killed_fit_goes_on_bit_for_bit(executable: list[str], w
     assert not (world / "fit" / "unfinished.json").exists()
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a shell starts what it puts in the background with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("stop", [1, 23, 39])
 def test_ctrl_c_is_answered_between_steps(stop: int, tmp_path: Path) -> None:
     """The second run starts at the very step at which the first was stopped, in the middle of an epoch."""
