@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +77,11 @@ def fitted(fitted_once: Path, tmp_path: Path) -> Path:
     shutil.copytree(fitted_once / "fit", tmp_path / "fit")
     shutil.copy(fitted_once / "mine.py", tmp_path / "mine.py")
     return tmp_path
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C as at a terminal, here and in what is started: a shell ignores it for what it puts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

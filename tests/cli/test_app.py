@@ -126,6 +126,7 @@ def test_debug_shows_the_traceback(run_cli, args: list[str], env: dict[str, str]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_says_that_the_work_can_go_on(executable, tmp_path) -> None:
     (tmp_path / "slow.py").write_text("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)\n")
     process = subprocess.Popen([*executable, "graph", "slow.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +76,7 @@ def _stop(executable: list[str], folder: Path, number: signal.Signals) -> tuple[
     return run.returncode, said
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_stopped_and_a_killed_fit_goes_on_bit_for_bit(executable: list[str], world: Path, run_cli) -> None:
     run_cli(*RESUMED, env=QUICK, expect=0)
     (world / "fit").rename(world / "whole")
@@ -99,14 +99,6 @@ def test_a_stopped_and_a_killed_fit_goes_on_bit_for_bit(executable: list[str], w
     assert _bytes(world / "fit") == _bytes(world / "whole")
     assert sorted(p.name for p in world.iterdir()) == ["fit", "log.parquet", "mine.py", "whole"]
     assert not (world / "fit" / "unfinished.json").exists()
-
-
-@pytest.fixture
-def listening() -> Iterator[None]:
-    """Ctrl-C as at a terminal: a shell starts what it puts in the background with the signal ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("listening")
