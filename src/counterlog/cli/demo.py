@@ -56,7 +56,7 @@ def command(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """The main job end to end: check, describe, graph, fit, what if, compare, sample, audit. About a minute.
+    """The main job end to end: check, describe, graph, fit, what if, compare, sample, audit. A minute or two.
 
     It begins with a simulated world, where the correction is held against the truth, and goes on with an embedded
     part of KuaiRand (clicks on short videos, with a randomised half), or with LOG.
