@@ -1,6 +1,6 @@
 """Popularity drives exposure, preference drives exposure and clicks: what a recommender's impression log looks like.
 
-    activity, popularity ─► exposure ─► click ◄─ quality
+    activity, popularity ─► exposure ─► click ◄─ quality, leniency
                                ▲          ▲
                 preference x attribute ───┘
 

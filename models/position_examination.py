@@ -3,8 +3,8 @@
     popularity ─► position ─► exposure ─► click ◄─ preference x attribute, leniency
         └───────────────────────────────────┘
 
-Fork and edit this file: `counterlog models copy position_examination`, then `counterlog fit position_examination.py
-LOG`.
+Fork and edit this file: `counterlog models copy position_examination`, then fit the file as you would fit the
+model by name.
 
 When to use it: impressions with a position and clicks, where being in the slate does not mean being seen.
 When not: no positions, or the log says what was seen (`popularity_exposure`).

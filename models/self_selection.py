@@ -1,7 +1,7 @@
 """Ratings that are seen because they are high: people rate what they like.
 
-    features ─► preference, leniency ─► rating ─► exposure ◄─ activity, popularity
-                attribute, quality ──────┘  └──(the rating a user would give decides whether it is given)
+    preference x attribute, leniency, quality ─► rating ─► exposure ◄─ activity, popularity
+                                   features ──────┴──────────┘
 
 Fork and edit this file: `counterlog models copy self_selection`, then `counterlog fit self_selection.py LOG`.
 
