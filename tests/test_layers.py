@@ -18,6 +18,7 @@ ROWS = (
     ("model",),
     ("zoo",),
     ("inference",),
+    ("identification",),
     ("query",),
     ("synth",),
     ("auditing",),

@@ -28,6 +28,7 @@ _HOME = {
     "Fit": "counterlog.inference",
     "load_fit": "counterlog.inference",
     "to_arviz": "counterlog.inference",
+    "identify": "counterlog.identification",
     "fix": "counterlog.query",
     "shift": "counterlog.query",
     "replace": "counterlog.query",

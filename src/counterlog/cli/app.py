@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("counterlog.cli.check", "Every problem of a log at once, with the cure."),
     "describe": ("counterlog.cli.describe", "The empirical distributions of a log."),
     "graph": ("counterlog.cli.graph", "The causal graph, read from the program."),
+    "identify": ("counterlog.cli.identify", "Does an effect follow from graph and log: estimand, or why not."),
     "fit": ("counterlog.cli.fit", "Fit a model to a log; goes on where it stopped."),
     "predict": ("counterlog.cli.predict", "The outcome under exposure for pairs, with intervals."),
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
