@@ -82,10 +82,22 @@ def log_rows(fit: Fit) -> Population:
     return Population(user, cells.item, cells.columns, cells.order, f"the {cells.n:,} rows of the log")
 
 
+def _rows_for(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a table that some codes need, and where each code's row is among them.
+
+    A run of rows, some of them needed by none, where it is not much longer than the codes; else just the rows needed,
+    which takes a sort.
+    """
+    first, last = int(codes.min(initial=0)), int(codes.max(initial=-1))
+    if last + 1 - first <= 2 * len(codes):
+        return np.arange(first, last + 1), codes - first
+    return np.unique(codes, return_inverse=True)
+
+
 def view_of(cells: Cells, part: Population) -> tuple[View, Tensor, Tensor]:
     """A view of these opportunities, and the user and item codes of its rows (int64)."""
-    users, user = np.unique(part.user, return_inverse=True)
-    items, item = np.unique(part.item, return_inverse=True)
+    users, user = _rows_for(part.user)
+    items, item = _rows_for(part.item)
     columns = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in part.columns.items()}
     rows = Opportunities(torch.from_numpy(user), torch.from_numpy(item), Context(columns))
     view = View(

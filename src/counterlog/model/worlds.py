@@ -66,9 +66,9 @@ def level_probs(fn: Any, n_levels: int) -> Tensor:
     return probs.expand(n_levels, *fn.batch_shape).movedim(0, -1)
 
 
-class _Act(Messenger):
+class Act(Messenger):
     """Values of latents and columns come in, interventions act, everything else is drawn; the outcome is what children
-    see.
+    see. A counterfactual world draws nothing anew: it overrides `natural` and `replaced`.
     """
 
     def __init__(self, given: Mapping[str, Tensor], do: Intervention, rows: Rows | None) -> None:
@@ -86,15 +86,23 @@ class _Act(Messenger):
             fn = dist.Delta(value, event_dim=len(fn.event_shape))
         elif name in self.do.replaced:
             natural, fn = fn, self._mechanism(name, fn)
-            value = _draw(fn)
+            value = self.replaced(name, fn)
             _supported(name, value, natural, f"a draw of what replaces {name}")
         else:
-            value = self.given[name] if name in self.given else _draw(fn)
+            value = self.natural(name, fn)
             if name in self.do.shifted:
                 value = value + self.do.shifted[name]
                 _supported(name, value, fn, f"shift({name}={self.do.shifted[name]:g})")
         msg["fn"], msg["value"] = fn, value
         self.fns[name], self.values[name] = fn, value
+
+    def natural(self, name: str, fn: Any) -> Tensor:
+        """The value of a site that keeps its mechanism ``fn``."""
+        return self.given[name] if name in self.given else _draw(fn)
+
+    def replaced(self, name: str, fn: Any) -> Tensor:
+        """The value of a site under its new mechanism ``fn``."""
+        return _draw(fn)
 
     def _mechanism(self, name: str, natural: Any) -> Any:
         mechanism = self.do.replaced[name]
@@ -132,17 +140,27 @@ def run(scm: SCM, view: View, given: Mapping[str, Tensor], do: Intervention, row
         moved = {below for site in reached & set(graph) for below in nx.descendants(graph, site)}
         given = {name: value for name, value in given.items() if name not in moved}
     with torch.no_grad(), pyro.validation_enabled(False):
-        with _Act(given, do, rows) as act:
+        with Act(given, do, rows) as act:
             scm(view)
-        absent = [name for name in (*do.sites(), *(end for edge in do.cuts for end in edge)) if name not in act.values]
-        if absent:
-            raise RefusedError(
-                f"{scm.name} has no site {absent[0]!r} for this log; its sites here: {', '.join(act.values)}. Sites "
-                "that belong to features exist "
-                "only where the log has features"
-            )
+        require_sites(scm, do, act)
         world = World(act.fns, act.values, do.shifted)
         return _cut(scm, view, world, do, rows) if do.cuts else world
+
+
+def require_sites(scm: SCM, do: Intervention, act: Act) -> None:
+    """Refuse an action on a site that the program did not reach in a run.
+
+    Raises
+    ------
+    RefusedError
+        Naming the site, and those of the run.
+    """
+    absent = [name for name in (*do.sites(), *(end for edge in do.cuts for end in edge)) if name not in act.values]
+    if absent:
+        raise RefusedError(
+            f"{scm.name} has no site {absent[0]!r} for this log; its sites here: {', '.join(act.values)}. Sites that "
+            "belong to features exist only where the log has features"
+        )
 
 
 def _cut(scm: SCM, view: View, world: World, do: Intervention, rows: Rows | None) -> World:
@@ -164,13 +182,13 @@ def _cut(scm: SCM, view: View, world: World, do: Intervention, rows: Rows | None
                     f"use fix({parent}=...)"
                 )
             shuffled[parent] = value[torch.randperm(len(value))]
-        with _Act(shuffled, Intervention(), None) as second:
+        with Act(shuffled, Intervention(), None) as second:
             scm(view)
         mechanism, by = second.fns[child], do.shifted.get(child, 0.0)
         moved = nx.descendants(graph, child)
         held = {name: value for name, value in world.values.items() if name not in moved}
         held[child] = _draw(mechanism) + by if by else _draw(mechanism)
-        with _Act(held, do.only(moved), rows) as third:
+        with Act(held, do.only(moved), rows) as third:
             scm(view)
         kept = {name: world.fns[name] for name in do.sites() - moved}
         world = World({**third.fns, **kept, child: mechanism}, third.values, do.shifted)

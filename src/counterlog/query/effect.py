@@ -178,7 +178,8 @@ def effect(
             progress(index + 1, draws)
     counts = np.bincount(group, minlength=len(names))
     overall = sums.sum(1) / counts.sum()
-    least, most = _range(fit, on, versus is not None)
+    least, most = intervals.support(fit, on)
+    least, most = (least, most) if versus is None else (least - most, most - least)
     factors = intervals.widening(fit.treatment)
     low, high = np.clip(intervals.widened(overall, factors.whole), least, most)
     naive, naive_by = naive_answer(fit, on, do, versus, by)
@@ -214,19 +215,6 @@ def effect(
         rows,
         tuple(float(x) for x in overall),
     )
-
-
-def _range(fit: Fit, on: str, contrast: bool) -> tuple[float, float]:
-    """The least and the greatest value that an answer can have: an interval does not go beyond."""
-    least, most = -np.inf, np.inf
-    kind = fit.log.roles.outcome_kind
-    if on == fit.scm.exposure or (on == fit.scm.outcome and kind == "click"):
-        least, most = 0.0, 1.0
-    elif on == fit.scm.outcome and fit.cells.levels:
-        least, most = fit.cells.levels[0], fit.cells.levels[-1]
-    elif on == fit.scm.outcome and kind in ("count", "positive"):
-        least = 0.0
-    return (least - most, most - least) if contrast else (least, most)
 
 
 def _mean(
