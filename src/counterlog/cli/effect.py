@@ -145,6 +145,7 @@ def _card(found: Effect) -> list[tuple[str, str]]:
     rows = [("asks for", card.estimand), ("rung", f"{card.rung}, {rungs.get(card.rung, '')}"), ("identified", known)]
     if card.identified and card.adjust_for:
         rows.append(("adjusts for", ", ".join(card.adjust_for)))
+    rows += [("would need" if k == 0 else "", text) for k, text in enumerate(card.would_need)]
     rows.append(("rests on", card.rests_on))
     rows += [("assumes" if k == 0 else "", text) for k, text in enumerate(card.assumptions)]
     if card.overlap:

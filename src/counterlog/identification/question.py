@@ -119,6 +119,11 @@ def observed(scm: SCM, log: InteractionLog) -> frozenset[str]:
     return frozenset(found & scm.sites().keys())
 
 
+def masked(scm: SCM, log: InteractionLog) -> bool:
+    """Whether a log shows the outcome only where exposure is 1, so that what is seen may be selected."""
+    return _masked(scm, log, observed(scm, log))
+
+
 def _given(scm: SCM, given: InteractionLog | Iterable[str] | None) -> frozenset[str]:
     sites = scm.sites()
     if isinstance(given, InteractionLog):

@@ -113,6 +113,20 @@ def answer(question: Question) -> Identified | NotIdentified:
     )
 
 
+def shares_no_cause(question: Question, moved: Iterable[str], *, wide: bool) -> bool:
+    """Whether a formula for setting sites also gives what a shift or a policy does, which reads the value that a site
+    had, or what else is seen (``wide``): no chain of unseen causes may tie a site to what it acts on directly (Tian and
+    Pearl 2002, theorem 3; Shpitser 2013 for interventions on edges).
+    """
+    mixed, sites = project(question.graph, _usable(question)), set(moved)
+    hard = set(question.effect_of) - sites
+    ends = {question.on}
+    if wide:
+        ends |= set(mixed.directed) - criteria.below(question.graph, question.effect_of)
+    part = mixed.within(mixed.ancestors(ends) - hard)
+    return all(not part.district(name) & set(part.directed.successors(name)) for name in sites if name in part.directed)
+
+
 def _formula(question: Question, acting: tuple[str, ...]) -> Formula | Hedge:
     """The formula of the complete algorithm; y0 must come to the same verdict.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
+from counterlog.query.identified import Verdict, verdict
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -19,8 +19,8 @@ class Card:
 
     ``rung`` is L1 (association), L2 (intervention) or L3 (counterfactual); ``identified`` is True only if the effect
     follows from the graph and the observed columns without the parametric form; ``adjust_for`` the columns of such a
-    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified; ``overlap`` how
-    probable the queried exposure was.
+    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, ``would_need`` what
+    would make it so; ``criterion`` by which it is; ``overlap`` how probable the queried exposure was.
     """
 
     rung: str
@@ -33,6 +33,8 @@ class Card:
     overlap: Mapping[str, Any] = field(default_factory=dict)
     sensitivity: str = "not yet asked: how strong an unseen cause would have to be"
     interval: str = ""
+    would_need: tuple[str, ...] = ()
+    criterion: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The card as data."""
@@ -41,43 +43,19 @@ class Card:
     def to_text(self) -> str:
         """The card in words."""
         known = (
-            "identified from the observed columns"
+            f"identified from the observed columns ({self.criterion})"
             if self.identified
             else f"not identified without the model: {self.because}"
         )
         lines = [f"{self.estimand}  [{self.rung}]", known]
         if self.identified and self.adjust_for:
             lines.append(f"adjusts for: {', '.join(self.adjust_for)}")
+        lines += [f"would need: {entry}" for entry in self.would_need]
         lines += [f"rests on: {self.rests_on}", *(f"assumes: {a}" for a in self.assumptions)]
         if self.overlap:
             lines.append(f"overlap: {self.overlap['status']}: {self.overlap['message']}")
         lines += [f"interval: {self.interval}"] if self.interval else []
         return "\n".join(lines)
-
-
-def adjustment(graph: nx.DiGraph, cause: str, effect: str, observed: set[str]) -> tuple[bool, tuple[str, ...], str]:
-    """Whether observed sites block every back-door path from ``cause`` to ``effect``, by which set, and if not, why
-    (Pearl 2009, 3.3.1).
-    """
-    if cause in nx.descendants(graph, effect):
-        return False, (), f"{effect} is a cause of {cause}: what is seen was selected by its value"
-    cut = graph.copy()
-    cut.remove_edges_from(list(graph.out_edges(cause)))
-    below = nx.descendants(graph, cause)
-    allowed = {n for n in observed if n not in below and n not in (cause, effect)}
-    useful = allowed & (nx.ancestors(graph, cause) | nx.ancestors(graph, effect))
-    nothing: set[str] = set()
-    for candidate in (nothing, useful):
-        if nx.is_d_separator(cut, {cause}, {effect}, candidate):
-            smallest = set(candidate)
-            for name in sorted(candidate):
-                if nx.is_d_separator(cut, {cause}, {effect}, smallest - {name}):
-                    smallest.discard(name)
-            return True, tuple(sorted(smallest)), ""
-    shared = nx.ancestors(cut, cause) & nx.ancestors(cut, effect) - observed
-    plates = nx.get_node_attributes(graph, "plate")
-    hidden = sorted(n for n in shared if plates.get(n) is not None)
-    return False, (), f"unseen common causes of {cause} and {effect}: {', '.join(hidden) or 'through unseen sites'}"
 
 
 def card(
@@ -88,28 +66,29 @@ def card(
     overlap: Mapping[str, Any],
     interval: str,
     versus: Intervention | None = None,
+    rung: str | None = None,
+    extra: tuple[str, ...] = (),
 ) -> Card:
-    """The card of an interventional answer about the mean of ``on``, or with ``versus`` about a difference of two."""
-    graph = fit.scm.graph()
-    observed = _observed(fit, graph)
-    units = graph.subgraph(
-        [n for n, data in graph.nodes(data=True) if data["plate"] is not None]
-    )  # a constant confounds nothing
+    """The card of an answer about the mean of ``on`` under ``do``, or with ``versus`` about a difference of two.
+
+    ``rung`` is L2, or L1 where nothing is done, unless it is named; for L3 the answer is about what each event would
+    have been, which no data identify. ``extra`` stands before the other assumptions.
+    """
     arms = [do] if versus is None else [do, versus]
-    acted = {site for arm in arms for site in (*arm.sites(), *(p for p, _ in arm.cuts))} - {on}
-    verdicts = {cause: _verdict(units, cause, on, observed) for cause in sorted(acted)}
-    causes = list(verdicts)
-    identified = bool(causes) and all(v[0] for v in verdicts.values())
-    adjust_for = tuple(sorted({name for v in verdicts.values() for name in v[1]}))
-    because = "; ".join(v[2] for v in verdicts.values() if v[2]) or ("no site is acted on" if not causes else "")
+    rung = rung or ("L2" if any(arms) else "L1")
+    found = verdict(fit, arms, on)
+    if rung == "L3" and found.identified and found.criterion != "no effect":
+        found = _unit_level(found, on)
+    graph = fit.scm.graph()
     latent = sorted(s.name for s in fit.layout.sites if s.table != "globals")
     edges = ", ".join(f"{a} -> {b}" for a, b in graph.edges if graph.nodes[a]["plate"] is not None)
+    seen = ", what was observed" if rung == "L3" else ""
     return Card(
-        rung="L2" if any(arms) else "L1",
-        estimand=f"{' - '.join(f'E[{on} | {arm.describe()}]' for arm in arms)}, averaged over {population}",
-        identified=identified,
-        adjust_for=adjust_for,
-        because=because,
+        rung=rung,
+        estimand=f"{' - '.join(f'E[{on} | {arm.describe()}{seen}]' for arm in arms)}, averaged over {population}",
+        identified=found.identified,
+        adjust_for=found.adjust_for,
+        because=found.because,
         rests_on=(
             f"the factor model: {', '.join(latent)} stand for the unseen causes and are learnt from the log through "
             "the parametric form of "
@@ -118,6 +97,8 @@ def card(
             else f"the parametric form of {fit.scm.name}"
         ),
         assumptions=(
+            *extra,
+            *found.said,
             f"the graph read from the program holds: {edges}",
             "no interference: one user's exposure changes no other user's outcome",
             "overlap: every opportunity could have been exposed, and could have been left out",
@@ -125,22 +106,22 @@ def card(
         ),
         overlap=overlap,
         interval=interval,
+        would_need=found.would_need,
+        criterion=found.criterion,
     )
 
 
-def _observed(fit: Fit, graph: nx.DiGraph) -> set[str]:
-    """The sites that this log shows at every opportunity, whatever the program says is mostly hidden."""
-    seen = set(fit.cells.columns) | (set() if fit.treatment.sum_exposure else {fit.scm.exposure})
-    whole = not fit.treatment.implied and bool(fit.cells.known.all())  # else the outcome was seen where it was selected
-    return (seen | {fit.scm.outcome} if whole else seen) & set(graph)
-
-
-def _verdict(graph: nx.DiGraph, cause: str, on: str, observed: set[str]) -> tuple[bool, tuple[str, ...], str]:
-    if cause not in graph:
-        return False, (), f"{cause} is a parameter of the program, which no log shows"
-    if cause not in observed:
-        return False, (), f"{cause} is not observed"
-    return adjustment(graph, cause, on, observed)
+def _unit_level(found: Verdict, on: str) -> Verdict:
+    """The mean under the intervention is identified; what one event would have been is not (Pearl 2009, section
+    9.2).
+    """
+    return Verdict(
+        identified=False,
+        criterion="none",
+        because=f"how the two worlds of one event hang together shows in no data; the mean of {on} over all events is "
+        f"identified ({found.criterion})",
+        said=found.said,
+    )
 
 
 def _unseen(fit: Fit) -> str:
