@@ -35,6 +35,7 @@ _HOME = {
     "cut": "counterlog.query",
     "effect": "counterlog.query",
     "predict": "counterlog.query",
+    "sensitivity": "counterlog.query",
     "policies": "counterlog.query",
     "simulate": "counterlog.synth",
     "open_store": "counterlog.synth",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from counterlog.auditing.finding import readable
+from counterlog.logs.readable import readable
 
 Row = Mapping[str, Any]
 #: Colours that can be told apart by colour-blind readers, on white and on black (after Okabe and Ito).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -15,9 +14,6 @@ from counterlog.errors import InputError
 Status = Literal["PASS", "REVIEW", "FAIL"]
 #: From harmless to serious.
 STATUSES: tuple[Status, ...] = get_args(Status)
-_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
-_DIRECTIONS = r"\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_UNREADABLE = re.compile(rf"[{_CONTROLS}{_DIRECTIONS}\ud800-\udfff\ufffe\uffff]")
 #: Level of every interval in an audit.
 LEVEL = 0.90
 
@@ -103,19 +99,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
-
-
-def readable(value: Any) -> Any:
-    """``value`` with every character that can garble or break a page replaced in its texts, at any depth.
-
-    Control characters (a NUL ends the process of the chart renderer), lone surrogates (they have no UTF-8) and marks
-    that reverse the direction of writing become U+FFFD.
-    """
-    if isinstance(value, Mapping):
-        return {readable(key): readable(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [readable(entry) for entry in value]
-    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from counterlog.auditing.finding import number, readable
+from counterlog.auditing.finding import number
+from counterlog.logs.readable import readable
 
 if TYPE_CHECKING:
     import jinja2

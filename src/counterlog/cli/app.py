@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("counterlog.cli.fit", "Fit a model to a log; goes on where it stopped."),
     "predict": ("counterlog.cli.predict", "The outcome under exposure for pairs, with intervals."),
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
+    "sensitivity": ("counterlog.cli.sensitivity", "How strong an unseen cause must be to move an answer."),
     "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a versioned store."),
     "audit": ("counterlog.cli.audit", "Findings on a log, a fit, synthetic data: PASS, REVIEW, FAIL."),
     "history": ("counterlog.cli.history", "The batches of a store with their cards."),
