@@ -57,6 +57,24 @@ def is_back_door_set(graph: nx.DiGraph, effect_of: Iterable[str], on: str, chose
     return bool(nx.is_d_separator(cut, causes, {on}, given))
 
 
+def nearest_set(graph: nx.DiGraph, effect_of: Iterable[str], on: str, seen: Iterable[str]) -> tuple[str, ...] | None:
+    """A minimal part of the causes of what lies on the causal paths, if these are seen and adjust; else None.
+
+    Among all adjustment sets that of the direct causes gives the least variance (Henckel, Perkovic and Maathuis 2022,
+    JRSS B 84); what is not needed is left out of it, so that no column is asked for in vain.
+    """
+    causes, into = set(effect_of), graph.copy()
+    into.remove_edges_from(list(graph.in_edges(causes)))
+    on_path = (below(into, causes) - causes) & (nx.ancestors(into, on) | {on})
+    chosen = {parent for name in on_path for parent in graph.predecessors(name)} - on_path - causes
+    if not chosen <= set(seen) or not is_adjustment_set(graph, causes, on, chosen):
+        return None
+    for name in sorted(chosen):
+        if is_adjustment_set(graph, causes, on, chosen - {name}):
+            chosen = chosen - {name}
+    return tuple(sorted(chosen))
+
+
 def is_front_door_set(graph: nx.DiGraph, cause: str, on: str, chosen: Iterable[str]) -> bool:
     """The front-door criterion (Pearl 2009, section 3.3.2) for a set of mediators."""
     mediators = set(chosen)

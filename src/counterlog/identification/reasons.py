@@ -16,13 +16,14 @@ CANDIDATES, SIZE, LISTED = 16, 3, 4
 
 
 def confounded(mixed: Mixed, hedge: Hedge, effect_of: Iterable[str], on: str) -> str:
-    """The unseen common causes that make the hedge: a chain of them from a cause to what it acts on."""
+    """The unseen common causes that make the hedge: a chain of them from a cause to what it acts on directly (Tian and
+    Pearl 2002, theorem 3).
+    """
     inside = mixed.bidirected.subgraph(hedge.outer)
     paths = [
         nx.shortest_path(inside, cause, end)
         for cause in sorted(set(effect_of) & hedge.outer)
-        for end in sorted(hedge.inner, key=lambda name: (name != on, name))
-        if nx.has_path(inside, cause, end)
+        for end in sorted(set(mixed.directed.successors(cause)) & hedge.outer, key=lambda name: (name != on, name))
     ]
     path = min(paths, key=len)
     links = [(a, b, mixed.causes[frozenset((a, b))]) for a, b in pairwise(path)]

@@ -166,7 +166,9 @@ def _readable(
         return "ID algorithm", found, None
     proposed = dowhy_bridge.adjustment_set(graph, acting, on, seen)
     if proposed is not None and proposed <= seen and criteria.is_adjustment_set(graph, acting, on, proposed):
-        chosen = tuple(sorted(proposed))
+        chosen = criteria.nearest_set(graph, acting, on, seen)
+        if chosen is None:
+            chosen = tuple(sorted(proposed))
         kind = "back-door" if criteria.is_back_door_set(graph, acting, on, chosen) else "adjustment"
         return kind, criteria.back_door_formula(acting, on, chosen), chosen
     if len(acting) == 1:
