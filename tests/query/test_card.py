@@ -1,0 +1,146 @@
+"""The card: what an intervention's answer is said to rest on."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyro.distributions as dist
+import pytest
+from tests.identification.worlds import program
+from tests.query.worlds import hourly_fit, zoo_fit
+
+import counterlog as cl
+from counterlog.model.interventions import Intervention
+from counterlog.model.policies import uniform
+from counterlog.query.card import card
+from counterlog.query.identified import Verdict, verdict
+
+
+def asked(
+    drawing: str, do: Intervention, *versus: Intervention, latent: tuple[str, ...] = (), on: str = "click"
+) -> Verdict:
+    """The verdict for a program, of which the log shows every site that is not latent."""
+    scm = program(drawing, latent)
+    columns = {name: [0.1, 0.2, 0.3] for name in scm.sites() if name not in ("exposure", "click", *latent)}
+    table = pa.table(
+        {"user": ["a", "b", "c"], "item": ["i", "j", "k"], "click": [1, 0, 0], "exposure": [1, 0, 1], **columns}
+    )
+    log = cl.from_frame(table, outcome="click", exposure="exposure", context=tuple(columns))
+    return verdict(SimpleNamespace(scm=scm, log=log), [do, *versus], on)  # type: ignore[arg-type]
+
+
+CONFOUNDED = "hour -> exposure -> click; hour -> click"
+FRONT_DOOR = "taste -> exposure -> preview -> click; taste -> click"
+NAPKIN = "offer -> banner -> exposure -> click; taste -> offer, exposure; mood -> offer, click"
+
+
+def my_policy(rows: object) -> float:
+    return 0.5
+
+
+def test_an_identified_card_names_criterion_and_estimand() -> None:
+    found = cl.effect(hourly_fit(), "click", cl.fix(exposure=1), draws=10).card
+    assert (found.criterion, found.adjust_for, found.would_need) == ("back-door", ("hour",), ())
+    assert "estimand: sum over hour: P(click | exposure, hour) P(hour)" in found.assumptions
+    assert "(back-door)" in found.to_text()
+    assert found.to_json()["criterion"] == "back-door"
+
+
+def test_a_card_that_is_not_identified_says_what_it_would_need() -> None:
+    found = cl.effect(zoo_fit("popularity_exposure"), "click", cl.fix(exposure=1), draws=10).card
+    assert "columns that show attribute, preference" in found.would_need
+    assert any("randomised" in text for text in found.would_need)
+    assert "would need: columns that show attribute, preference" in found.to_text()
+    assert found.criterion == "none"
+
+
+def test_a_site_that_the_outcome_does_not_depend_on_is_answered_with_that_said() -> None:
+    answer = cl.effect(hourly_fit(), "hour", cl.fix(exposure=1), draws=10)
+    assert answer.card.identified is True
+    assert answer.card.criterion == "no effect"
+    assert answer.card.assumptions[0] == "hour does not depend on exposure: no directed path leads there"
+
+
+def test_a_level_is_not_that_of_the_exposed_rows_even_without_an_effect() -> None:
+    fit = zoo_fit("self_selection")
+    level = cl.effect(fit, "rating", cl.fix(popularity=0.0), draws=10).card
+    assert level.identified is False
+    assert "rating is seen only where exposure = 1" in level.because
+    assert "rating does not depend on popularity" in level.assumptions[0]
+    difference = cl.effect(fit, "rating", cl.fix(popularity=1.0), cl.fix(popularity=0.0), draws=10)
+    assert difference.card.identified is True
+    assert difference.estimate == 0.0
+
+
+def test_all_sites_that_are_acted_on_count_jointly() -> None:
+    drawing = "mail -> opened -> exposure -> click; mail -> click; mood -> opened, click"
+    both = asked(drawing, cl.fix(mail=1.0, exposure=1), latent=("mood",))
+    assert (both.identified, both.criterion) == (True, "ID algorithm")
+    spoilt = asked(
+        "taste -> exposure, click; exposure -> click; mail -> click", cl.fix(mail=1.0, exposure=1), latent=("taste",)
+    )
+    assert not spoilt.identified
+    assert "taste" in spoilt.because
+
+
+def test_a_cut_acts_on_both_ends() -> None:
+    drawing = "hour -> exposure -> click; hour -> click; taste -> click"
+    assert asked(drawing, Intervention(cuts=(("hour", "exposure"),))).adjust_for == ()
+    latent = asked(drawing, Intervention(cuts=(("taste", "click"),)), latent=("taste",))
+    assert latent.because == "taste is not observed"
+
+
+@pytest.mark.parametrize(
+    ("drawing", "latent", "do", "identified"),
+    [
+        (CONFOUNDED, (), cl.shift(exposure=1.0), True),
+        (FRONT_DOOR, ("taste",), cl.shift(exposure=1.0), True),
+        (NAPKIN, ("taste", "mood"), cl.fix(exposure=1), True),
+        (NAPKIN, ("taste", "mood"), cl.shift(exposure=1.0), False),
+        (CONFOUNDED, (), cl.replace(exposure=my_policy), True),
+        (CONFOUNDED, (), cl.replace(exposure=dist.Bernoulli(0.5)), True),
+        (
+            "taste -> exposure; taste -> hour; season -> hour; season -> click; exposure -> click",
+            ("taste", "season"),
+            cl.replace(exposure=uniform(0.5)),
+            True,
+        ),
+        (
+            "taste -> exposure; taste -> hour; season -> hour; season -> click; exposure -> click",
+            ("taste", "season"),
+            cl.replace(exposure=my_policy),
+            False,
+        ),
+    ],
+)
+def test_a_shift_or_a_policy_reads_more_than_a_setting(
+    drawing: str, latent: tuple[str, ...], do: Intervention, identified: bool
+) -> None:
+    """A shift reads the value that a site had; a policy may read the hour, which opens the path of M-bias."""
+    found = asked(drawing, do, latent=latent)
+    assert found.identified is identified
+    assert bool(found.because) is not identified
+
+
+def test_what_is_set_itself_needs_no_graph() -> None:
+    assert asked(CONFOUNDED, cl.fix(click=1)).criterion == "set"
+    assert not asked(CONFOUNDED, cl.shift(click=1.0)).identified
+    assert asked(CONFOUNDED, Intervention()).because == "no site is acted on"
+
+
+def test_an_instrument_stands_in_the_card_with_its_assumption() -> None:
+    found = asked("campaign -> exposure -> click; taste -> exposure, click", cl.fix(exposure=1), latent=("taste",))
+    assert not found.identified
+    assert any("campaign" in text and "monotonicity" in text for text in found.would_need)
+
+
+def test_what_one_event_would_have_been_is_never_identified() -> None:
+    fit = hourly_fit()
+    found = card(fit, cl.fix(exposure=1), "click", "all events", {}, "", rung="L3", extra=("first of all",))
+    assert found.rung == "L3"
+    assert found.identified is False
+    assert "shows in no data" in found.because
+    assert found.assumptions[0] == "first of all"
+    assert found.estimand == "E[click | do(exposure=1), what was observed], averaged over all events"
+    assert card(fit, cl.fix(exposure=1), "click", "all events", {}, "").identified
