@@ -21,17 +21,17 @@ from counterlog.errors import unknown_name
 #: Command -> (module, the line that `counterlog --help` shows). The module has a function `command`, or a
 #: `typer.Typer` called `app` when the command has commands of its own.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("counterlog.cli.demo", "The main job end to end: check, fit, ask what if, sample, audit."),
+    "demo": ("counterlog.cli.demo", "The main job end to end: check, fit, ask, sample, audit."),
     "check": ("counterlog.cli.check", "Every problem of a log at once, with the cure."),
     "describe": ("counterlog.cli.describe", "The empirical distributions of a log."),
     "graph": ("counterlog.cli.graph", "The causal graph, read from the program."),
-    "identify": ("counterlog.cli.identify", "Does an effect follow from graph and log: estimand, or why not."),
+    "identify": ("counterlog.cli.identify", "Is an effect identified by graph and log; if not, why."),
     "fit": ("counterlog.cli.fit", "Fit a model to a log; goes on where it stopped."),
     "predict": ("counterlog.cli.predict", "The outcome under exposure for pairs, with intervals."),
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
     "sensitivity": ("counterlog.cli.sensitivity", "How strong an unseen cause must be to move an answer."),
-    "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a versioned store."),
-    "audit": ("counterlog.cli.audit", "Findings on a log, a fit, synthetic data: PASS, REVIEW, FAIL."),
+    "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a store."),
+    "audit": ("counterlog.cli.audit", "Findings on logs, fits, synthetic data: PASS, REVIEW, FAIL."),
     "history": ("counterlog.cli.history", "The batches of a store with their cards."),
     "export": ("counterlog.cli.export", "A batch of a store in another tool's format."),
     "models": ("counterlog.cli.models", "The models to start from: list them, copy one."),
