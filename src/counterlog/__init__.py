@@ -38,6 +38,7 @@ _HOME = {
     "sensitivity": "counterlog.query",
     "policies": "counterlog.query",
     "simulate": "counterlog.synth",
+    "counterfactual": "counterlog.synth",
     "open_store": "counterlog.synth",
     "audit": "counterlog.auditing",
     "datasets": "counterlog.datasets",

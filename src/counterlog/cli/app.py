@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
     "sensitivity": ("counterlog.cli.sensitivity", "How strong an unseen cause must be to move an answer."),
     "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a store."),
+    "counterfactual": ("counterlog.cli.counterfactual", "The same events in another world, into a versioned store."),
     "audit": ("counterlog.cli.audit", "Findings on logs, fits, synthetic data: PASS, REVIEW, FAIL."),
     "history": ("counterlog.cli.history", "The batches of a store with their cards."),
     "export": ("counterlog.cli.export", "A batch of a store in another tool's format."),

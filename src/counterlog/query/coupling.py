@@ -20,7 +20,7 @@ from counterlog.errors import RefusedError
 from counterlog.model.mechanisms import OrdinalRating, Positions
 from counterlog.query.choices import choice_chance, race
 
-#: Counts are followed until what lies above has less probability than this.
+#: Counts are followed until what lies above has less probability than this; bounds end there too.
 REST = 1e-9
 #: A count beyond this is refused: its distribution has no end in sight.
 MOST = 20_000
@@ -126,15 +126,24 @@ def _survival(fn: Any) -> tuple[Survival, int | None]:
         return lambda _: fn.probs, 1
     if isinstance(fn, OrdinalRating):
         return lambda k: torch.sigmoid(fn.affinity - fn.cutpoints[..., k]), fn.n_levels - 1
-    above = torch.ones((), dtype=torch.float64)
+    exact, above = _in_double(fn), torch.ones((), dtype=torch.float64)
 
     def next_above(k: int) -> Tensor:
         nonlocal above
-        at_k = fn.log_prob(torch.tensor(float(k))).double().exp()
+        at_k = exact.log_prob(torch.tensor(float(k), dtype=torch.float64)).exp()
         above = (above - torch.nan_to_num(at_k)).clamp(min=0.0)
         return above
 
     return next_above, None
+
+
+def _in_double(fn: Any) -> Any:
+    """The same distribution in double precision: what lies above a count is one minus a long sum."""
+    given = {name: fn.__dict__[name] for name in fn.arg_constraints if name in fn.__dict__}
+    try:
+        return type(fn)(**{name: torch.as_tensor(x).double() for name, x in given.items()}, validate_args=False)
+    except TypeError:  # a class of the user's own that takes other arguments than it declares
+        return fn
 
 
 def _ordered(
@@ -156,6 +165,7 @@ def _ordered(
     before: Tensor = torch.ones((), dtype=mass.dtype)
     drawn = torch.zeros(shape, dtype=mass.dtype) if noise is not None else None
     chance = torch.zeros(shape, dtype=mass.dtype) if noise is not None or at is not None else None
+    furthest = int(value.max()) if last is None else 0
     k = 0
     while last is None or k < last:
         above = over(k)
@@ -173,9 +183,9 @@ def _ordered(
             chance = torch.where(at == k, before - ratio, chance)
         before = ratio
         k += 1
-        if last is None and bool(((above <= REST) | (above <= low_u)).all()) and bool((above <= REST * mass).all()):
+        if last is None and k > furthest and bool((above <= REST).all()):
             break
-        if k > MOST:
+        if last is None and k > MOST:
             raise RefusedError(f"{type(other).__name__} puts probability on counts above {MOST:,}; none is that large")
     if drawn is not None and chance is not None:
         chance = torch.where(drawn == k, before, chance)

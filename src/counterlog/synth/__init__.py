@@ -11,6 +11,8 @@ _HOME = {
     "open_store": "counterlog.synth.store",
     "simulate": "counterlog.synth.simulation",
     "again": "counterlog.synth.simulation",
+    "counterfactual": "counterlog.synth.counterfactuals",
+    "CounterfactualLog": "counterlog.synth.counterfactuals",
     "SyntheticLog": "counterlog.synth.simulation",
     "make_card": "counterlog.synth.provenance",
     "validate_card": "counterlog.synth.provenance",
