@@ -54,6 +54,7 @@ class Card:
         lines += [f"rests on: {self.rests_on}", *(f"assumes: {a}" for a in self.assumptions)]
         if self.overlap:
             lines.append(f"overlap: {self.overlap['status']}: {self.overlap['message']}")
+        lines.append(f"sensitivity: {self.sensitivity}")
         lines += [f"interval: {self.interval}"] if self.interval else []
         return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from counterlog.query import intervals
 from counterlog.query.card import Card, card
 from counterlog.query.naive import by_column, naive_answer
 from counterlog.query.overlap import overlap
+from counterlog.query.sensitivity_sentence import sensitivity_sentence, shows_everything
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -202,12 +204,15 @@ def effect(
         )
     said = intervals.method(factors, draws, by)
     answer = card(fit, do, on, whole.sentence, overlap(fit, whole, rng), said, versus)
+    estimate, interval = float(overall.mean()), (float(low), float(high))
+    if on == scm.outcome and versus is None and shows_everything(fit, do):
+        answer = dataclasses.replace(answer, sensitivity=sensitivity_sentence(fit, estimate, interval, naive, rng))
     return Effect(
         on,
         do.describe(),
         versus.describe() if versus is not None else None,
-        float(overall.mean()),
-        (float(low), float(high)),
+        estimate,
+        interval,
         intervals.LEVEL,
         naive,
         answer.rung,

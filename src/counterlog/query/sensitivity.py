@@ -47,8 +47,8 @@ def sensitivity(
     own standard deviations. No log can tell ``a`` and ``b`` from 0: for each opportunity P(exposure = 1) and the
     distribution of the outcome among the exposed (of a count or a real its mean) stay as the fit has them, by shifts of
     the intercepts that are solved for. The corrected mean then integrates U over its own distribution instead of that
-    among the exposed. Where the outcome is itself a cause of exposure its effect stays as fitted, and the shifts are
-    solved for jointly.
+    among the exposed. Where the outcome is itself a cause of exposure its effect, averaged over U, stays as fitted, and
+    the shifts are solved for jointly. A cause of one of the two alone changes nothing.
 
     The idea is that of Rosenbaum & Rubin (1983, J. R. Stat. Soc. B 45) and Imbens (2003, Am. Econ. Rev. 93), with the
     normal cause of Dorie et al. (2016, Stat. Med. 35); E-values after VanderWeele & Ding (2017, Ann. Intern. Med. 167),

@@ -68,7 +68,7 @@ def laws_of(fit: Fit, rng: int, draws: int, rows: int) -> Levels | Magnitudes:
     Raises
     ------
     RefusedError
-        The outcome acts on exposure through an unseen site of the opportunities.
+        The outcome acts on exposure through an unseen site of the opportunities, or has no mean.
     """
     whole = population(fit, rows, rng)
     found = [mechanisms(fit, piece.view, held).laws for piece, held in _draws(fit, whole, rng, draws)]
@@ -138,8 +138,9 @@ def _laws(fit: Fit, fn: Any, shape: torch.Size, exposure: np.ndarray, weight: np
         probs = _level_probs(fn, len(values)).double().expand(*shape, len(values))
         return Levels(probs.reshape(-1, len(values)).numpy(), exposure, values, weight)
     mean = fn.mean.double().expand(shape).reshape(-1).numpy()
-    at_zero = bool(fn.support.check(torch.tensor(-1.0)))
-    if not at_zero:
+    if not np.isfinite(mean).all():
+        raise RefusedError(f"{fit.scm.outcome} ({type(fn).__name__}) has no mean that is a number")
+    if not bool(fn.support.check(torch.tensor(-1.0))):
         return Magnitudes(np.maximum(mean, _SMALL), exposure[:, 0], np.ones(len(mean)), weight, "log")
     spread = fn.variance.double().sqrt().expand(shape).reshape(-1).numpy()
     return Magnitudes(mean, exposure[:, 0], spread, weight, "identity")

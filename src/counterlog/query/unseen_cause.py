@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from counterlog.errors import RefusedError
+
 #: Nodes and weights of a standard normal. The trapezoidal rule converges exponentially for smooth integrands
 #: (Trefethen & Weideman 2014, SIAM Review 56): these 27 nodes are exact to 1e-5 up to a strength of 4, where
 #: Gauss-Hermite nodes of the same number are not.
@@ -59,7 +61,10 @@ def strength(laws: Laws, shift: float, limit: float, ratio: float = 1.0, step: f
         moved, solution = change(laws, strong, slope * strong, solution)
         if abs(moved) >= abs(shift) and moved * shift > 0:
             off = lambda a, begin: change(laws, a, slope * a, begin)[0] - shift  # noqa: E731
-            return float(brentq(off, weak, strong, args=(solution,), xtol=1e-3))
+            ends = off(weak, solution), off(strong, solution)
+            if ends[0] * ends[1] < 0:
+                return float(brentq(off, weak, strong, args=(solution,), xtol=1e-3))
+            return float(weak if abs(ends[0]) < abs(ends[1]) else strong)  # the answer is an end, up to rounding
         weak = strong
     return None
 
@@ -74,6 +79,7 @@ class Levels:
         P(outcome = level k | do(exposure = 1)), ``[n, K]``.
     exposure
         Log-odds of exposure at each level of the outcome ``[n, K]``; ``[n, 1]`` where the outcome is no cause of it.
+        They are averaged over the unseen cause: their differences between levels stay, on average over it, as fitted.
     values
         The K values in the log's units, ascending.
     weight
@@ -113,11 +119,12 @@ class Levels:
         probs = self._probs
         e = np.clip(self.exposure, logit(_SMALL), -logit(_SMALL))
         seen = np.log(probs) + np.log(expit(e))
-        shifts, arrived = _newton(thresholds, e, seen, a, b, start)
+        shifts, arrived = _newton(thresholds, _given_cause(e, a), seen, a, b, start)
         if not arrived.all():
             if halvings == 0:
-                raise ArithmeticError(
-                    f"no unseen cause of strengths {a:g} and {b:g} was found that keeps what was seen"
+                raise RefusedError(
+                    f"no unseen cause of strengths {a:g} and {b:g} was found that keeps what was seen; ask for weaker "
+                    "ones, with limit= (--limit)"
                 )
             # only the rows that did not arrive are solved again
             rows = ~arrived
@@ -126,6 +133,18 @@ class Levels:
             shifts[rows] = part._at(a, b, half, thresholds[rows], halvings - 1)[1]
         above = expit((thresholds + shifts[:, 1:])[:, :, None] + b * NODES) @ WEIGHTS
         return self.values[0] + above @ np.diff(self.values), shifts
+
+
+def _given_cause(log_odds: np.ndarray, a: float) -> np.ndarray:
+    """The log-odds at u = 0 of an exposure whose probability, averaged over an independent cause of strength a, is that
+    of ``log_odds``.
+
+    So what the program says of exposure is what it says on average over the unseen cause, and a cause of exposure
+    alone (b = 0) changes nothing, also where the outcome acts on exposure.
+    """
+    x = np.linspace(1.6 * logit(_SMALL) - 3.0 * a, -1.6 * logit(_SMALL) + 3.0 * a, 4001)
+    averaged: np.ndarray = np.interp(log_odds, logit(expit(x[:, None] + a * NODES) @ WEIGHTS), x)
+    return averaged
 
 
 def _nothing(thresholds: np.ndarray) -> np.ndarray:
@@ -216,14 +235,12 @@ class Magnitudes:
         return self.mean
 
     def corrected(self, a: float, b: float, start: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """See `Laws`: P(exposure = 1) and E[outcome | exposure = 1] are kept; the second shift has a closed form."""
+        """See `Laws`: P(exposure = 1) and E[outcome | exposure = 1] are kept; all in closed form."""
         e = np.clip(self.exposure, logit(_SMALL), -logit(_SMALL))
-        as_levels = Levels(np.ones((len(e), 1)), e[:, None], np.zeros(1), self.weight)
-        begin = np.zeros((len(e), 1)) if start is None else start
-        solution = as_levels._at(a, b, begin, np.zeros((len(e), 0)), 8)[1]
-        alpha = solution[:, 0]
+        given = _given_cause(e, a)
+        nothing = np.zeros((len(e), 0))
         if self.link == "identity":
-            tilt = (expit((e + alpha)[:, None] + a * NODES) @ (WEIGHTS * NODES)) / expit(e)  # E[u | exposure = 1]
-            return self.mean - b * self.unit * tilt, solution
+            tilt = (expit(given[:, None] + a * NODES) @ (WEIGHTS * NODES)) / expit(e)  # E[u | exposure = 1]
+            return self.mean - b * self.unit * tilt, nothing
         # the integral of exp(b u) against the normal is a shift of it by b
-        return self.mean * expit(e) / (expit((e + alpha + a * b)[:, None] + a * NODES) @ WEIGHTS), solution
+        return self.mean * expit(e) / (expit((given + a * b)[:, None] + a * NODES) @ WEIGHTS), nothing
