@@ -29,6 +29,7 @@ _HOME = {
     "load_fit": "counterlog.inference",
     "to_arviz": "counterlog.inference",
     "identify": "counterlog.identification",
+    "independences": "counterlog.identification",
     "fix": "counterlog.query",
     "shift": "counterlog.query",
     "replace": "counterlog.query",

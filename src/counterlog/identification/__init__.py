@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from counterlog.identification.independences import Independence, independences
 from counterlog.identification.question import observed
 from counterlog.identification.results import Identified, NotIdentified
 from counterlog.identification.verdict import identify
 
-__all__ = ["Identified", "NotIdentified", "identify", "observed"]
+__all__ = ["Identified", "Independence", "NotIdentified", "identify", "independences", "observed"]
