@@ -89,6 +89,10 @@ def test_a_cut_acts_on_both_ends() -> None:
     assert asked(drawing, Intervention(cuts=(("hour", "exposure"),))).adjust_for == ()
     latent = asked(drawing, Intervention(cuts=(("taste", "click"),)), latent=("taste",))
     assert latent.because == "taste is not observed"
+    tied = "mood -> hour, exposure; hour -> exposure; exposure, hour -> click"
+    assert asked(tied, cl.fix(exposure=1, hour=0.0), latent=("mood",)).identified
+    cut = asked(tied, Intervention(cuts=(("hour", "exposure"),)), latent=("mood",))
+    assert "unseen causes tie hour to exposure" in cut.because
 
 
 @pytest.mark.parametrize(

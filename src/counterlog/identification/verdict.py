@@ -127,6 +127,15 @@ def shares_no_cause(question: Question, moved: Iterable[str], *, wide: bool) -> 
     return all(not part.district(name) & set(part.directed.successors(name)) for name in sites if name in part.directed)
 
 
+def tied(question: Question, one: str, other: str) -> bool:
+    """Whether a chain of unseen causes ties two sites: then no log tells the mechanism of one from what it shares with
+    the other, and an edge between them cannot be cut in the data (Shpitser 2013, recanting districts).
+    """
+    mixed = project(question.graph, _usable(question))
+    part = mixed.within(mixed.ancestors({question.on, one, other}))
+    return other in part.district(one)
+
+
 def _formula(question: Question, acting: tuple[str, ...]) -> Formula | Hedge:
     """The formula of the complete algorithm; y0 must come to the same verdict.
 

@@ -11,7 +11,7 @@ import networkx as nx
 from counterlog.identification import Identified, NotIdentified, identify, observed
 from counterlog.identification.question import ask, masked, units
 from counterlog.identification.results import local_effect
-from counterlog.identification.verdict import shares_no_cause
+from counterlog.identification.verdict import shares_no_cause, tied
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -54,8 +54,13 @@ def verdict(fit: Fit, arms: Sequence[Intervention], on: str) -> Verdict:
     if isinstance(found, NotIdentified):
         local = (f"for a local effect only, {local_effect(found)}",) if found.instruments else ()
         return Verdict(False, because=found.because, would_need=(*found.would_need, *local), said=said)
-    soft = _soft(arms, reaching)
-    if soft and not shares_no_cause(ask(scm, reaching, on, fit.log), soft, wide=_looks(arms)):
+    soft, question = _soft(arms, reaching), ask(scm, reaching, on, fit.log)
+    seen = observed(scm, fit.log)
+    for parent, child in {edge for arm in arms for edge in arm.cuts}:
+        if not {parent, child} <= seen or tied(question, parent, child):
+            because = f"unseen causes tie {parent} to {child}, so that no log shows what the edge between them does"
+            return Verdict(False, because=because, said=said)
+    if soft and not shares_no_cause(question, soft, wide=_looks(arms)):
         return Verdict(
             False,
             because=f"the formula holds for setting {', '.join(soft)} to a value; moved from the value that it had, or "
