@@ -158,6 +158,33 @@ def test_the_front_door_needs_outcomes_of_unexposed_rows() -> None:
     assert "seen only where exposure = 1" in masked.because
 
 
+def test_context_of_exposed_rows_only_is_no_covariate() -> None:
+    """Without an exposure column nobody knows at which hours nothing was shown, so P(hour) cannot be filled in."""
+    scm = program(CONFOUNDED)
+    hour = [0.1, 0.2, 0.3, 0.4]
+    assert identify(scm, "exposure", "click", log_of([1, 0, 1, 0], hour=hour)).identified
+    found = identify(scm, "exposure", "click", log_of([1, 0, 1, 0], exposure=None, hour=hour))
+    assert isinstance(found, NotIdentified)
+    assert found.because == "unseen common causes of exposure and click: hour (seen only where exposure = 1)"
+    assert any("click, hour of opportunities that were not exposed as well" in text for text in found.would_need)
+    other = identify(
+        program("hour -> click; exposure -> click"), "hour", "click", log_of([1, 0, 1, 0], None, hour=hour)
+    )
+    assert not other.identified, "exposure is a cause of click: the exposed rows do not speak for all"
+    free = identify(program("hour -> click, exposure"), "hour", "click", log_of([1, 0, 1, 0], None, hour=hour))
+    assert isinstance(free, Identified)
+    assert free.criterion == "selection back-door"
+    onto = identify(program("hour -> click, exposure"), "hour", "exposure", log_of([1, 0, 1, 0], None, hour=hour))
+    assert isinstance(onto, NotIdentified)
+    assert "hour, whose effect is asked, is seen only where exposure = 1" in onto.because
+
+
+def test_what_the_program_reads_without_a_site_is_said() -> None:
+    log = log_of([1, 0, 0, 0], hour=[0.1, 0.2, 0.3, 0.4], surface=[1.0, 2.0, 1.0, 2.0])
+    found = identify(program(CONFOUNDED), "exposure", "click", log)
+    assert any(text.startswith("the formula holds given surface, which") for text in found.assumptions)
+
+
 def test_an_outcome_of_exposed_rows_is_no_covariate() -> None:
     """click -> return visit, confounded by nothing else: with every click seen the effect is plain, else refused."""
     scm = program("exposure -> click; hour -> click; click -> visit; hour -> visit")

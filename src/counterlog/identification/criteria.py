@@ -131,14 +131,12 @@ def shrunk_front_door(graph: nx.DiGraph, cause: str, on: str, proposed: Iterable
     return ()
 
 
-def seen_as_asked(formula: Formula, outcome: str, exposure: str) -> bool:
-    """Whether every term with the outcome also has exposure, at the value that it is set to: all that a log can fill in
-    whose outcomes stand on exposed rows only.
-    """
+def seen_as_asked(formula: Formula, selected: frozenset[str], exposure: str) -> bool:
+    """Whether every term with a site that only exposed rows show also has exposure, at the value that it is set to."""
     return all(
         exposure in leaf.given and exposure not in bound
         for leaf, bound in leaves(formula)
-        if outcome in (leaf.of, *leaf.given)
+        if selected & {leaf.of, *leaf.given}
     )
 
 

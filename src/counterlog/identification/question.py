@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Question:
     """The effect of ``effect_of`` on ``on`` in a graph of sites of which ``seen`` have a column.
 
-    ``masked``: the outcome is seen only where exposure is 1. ``parameters``: those of ``effect_of`` that are global
-    parameters, which the graph leaves out.
+    ``selected``: the sites that are seen only where exposure is 1. ``parameters``: those of ``effect_of`` that are
+    global parameters, which the graph leaves out. ``features``: what a program takes as given without a site.
     """
 
     model: str
@@ -31,8 +31,21 @@ class Question:
     seen: frozenset[str]
     exposure: str
     outcome: str
-    masked: bool
+    selected: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+
+    @property
+    def masked(self) -> bool:
+        """Whether the site asked about is seen only where exposure is 1."""
+        return self.on in self.selected
+
+    @property
+    def usable(self) -> frozenset[str]:
+        """The sites that a formula may read: not those of which unexposed opportunities show nothing, but for the
+        question's own.
+        """
+        return self.seen - (self.selected - {self.on, *self.effect_of})
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -71,7 +84,16 @@ def ask(
     seen = _given(scm, given) & set(graph)
     log = given if isinstance(given, InteractionLog) else None
     question = Question(
-        scm.name, graph, causes, on, seen, scm.exposure, scm.outcome, _masked(scm, log, seen), parameters
+        model=scm.name,
+        graph=graph,
+        effect_of=causes,
+        on=on,
+        seen=seen,
+        exposure=scm.exposure,
+        outcome=scm.outcome,
+        selected=_selected(scm, log, seen),
+        parameters=parameters,
+        features=_features(scm, log),
     )
     for name in causes:
         if name in graph and on in nx.ancestors(graph, name) and not self_selected(question):
@@ -121,7 +143,7 @@ def observed(scm: SCM, log: InteractionLog) -> frozenset[str]:
 
 def masked(scm: SCM, log: InteractionLog) -> bool:
     """Whether a log shows the outcome only where exposure is 1, so that what is seen may be selected."""
-    return _masked(scm, log, observed(scm, log))
+    return scm.outcome in _selected(scm, log, observed(scm, log))
 
 
 def _given(scm: SCM, given: InteractionLog | Iterable[str] | None) -> frozenset[str]:
@@ -148,15 +170,28 @@ def _unknown_column(scm: SCM, name: str) -> UnknownNameError:
     return unknown_name("site", name, scm.sites(), "given= names the sites that the log has as columns.")
 
 
-def _masked(scm: SCM, log: InteractionLog | None, seen: frozenset[str]) -> bool:
-    """Whether outcomes are seen only where exposure is 1. Without a log: where the outcome is a cause of exposure, and
-    so something that exists before anybody saw it.
+def _selected(scm: SCM, log: InteractionLog | None, seen: frozenset[str]) -> frozenset[str]:
+    """The sites that are seen only where exposure is 1: an outcome that is null elsewhere, and everything where the
+    rows are the exposed cells. Without a log: the outcome where it is a cause of exposure, and so something that
+    exists before anybody saw it.
     """
-    if scm.exposure not in seen or scm.outcome not in seen:
-        return False
+    if scm.exposure not in seen:
+        return frozenset()
     if log is None:
-        return scm.exposure in nx.descendants(scm.graph(), scm.outcome)
+        before = scm.exposure in nx.descendants(scm.graph(), scm.outcome)
+        return frozenset({scm.outcome} & seen) if before else frozenset()
     if log.exposure is None:
-        return True
-    assert log.outcome is not None
-    return bool(np.any((log.exposure == 0) & ~np.isfinite(log.outcome)))
+        return seen - {scm.exposure}
+    hidden = log.outcome is not None and bool(np.any((log.exposure == 0) & ~np.isfinite(log.outcome)))
+    return frozenset({scm.outcome} if hidden else ())
+
+
+def _features(scm: SCM, log: InteractionLog | None) -> tuple[str, ...]:
+    """What a program may read without a site: features, and context columns that are no site."""
+    if log is None:
+        return ()
+    kinds = [
+        *(["features of users"] if log.user_features.names else []),
+        *(["features of items"] if log.item_features.names else []),
+    ]
+    return (*kinds, *(name for name in log.roles.context if name not in scm.sites()))

@@ -15,11 +15,11 @@ from counterlog.identification.question import Question
 CANDIDATES, SIZE, LISTED = 16, 3, 4
 
 
-def confounded(mixed: Mixed, hedge: Hedge, effect_of: Iterable[str], on: str) -> str:
+def confounded(question: Question, mixed: Mixed, hedge: Hedge, effect_of: Iterable[str]) -> str:
     """The unseen common causes that make the hedge: a chain of them from a cause to what it acts on directly (Tian and
     Pearl 2002, theorem 3).
     """
-    inside = mixed.bidirected.subgraph(hedge.outer)
+    on, inside = question.on, mixed.bidirected.subgraph(hedge.outer)
     paths = [
         nx.shortest_path(inside, cause, end)
         for cause in sorted(set(effect_of) & hedge.outer)
@@ -30,15 +30,20 @@ def confounded(mixed: Mixed, hedge: Hedge, effect_of: Iterable[str], on: str) ->
     if len(links) == 1:
         a, b, names = links[0]
         what = b if b == on else f"{b}, through which {a} acts on {on}"
-        return f"unseen common causes of {a} and {what}: {', '.join(names)}"
-    chain = "; ".join(f"{', '.join(names)} of {a} and {b}" for a, b, names in links)
+        return f"unseen common causes of {a} and {what}: {_named(question, names)}"
+    chain = "; ".join(f"{_named(question, names)} of {a} and {b}" for a, b, names in links)
     return f"a chain of unseen common causes ties {path[0]} to {path[-1]}, on which it acts: {chain}"
 
 
+def _named(question: Question, names: Iterable[str]) -> str:
+    half = f" (seen only where {question.exposure} = 1)"
+    return ", ".join(name + half * (name in question.seen) for name in names)
+
+
 def selected(question: Question) -> str:
-    """The outcome stands on exposed rows only, and nothing seen makes these speak for the others."""
+    """What is asked about stands on exposed rows only, and nothing seen makes these speak for the others."""
     return (
-        f"{question.outcome} is seen only where {question.exposure} = 1, and no set of seen sites makes it independent "
+        f"{question.on} is seen only where {question.exposure} = 1, and no set of seen sites makes it independent "
         f"of {question.exposure} given {', '.join(question.effect_of)}"
     )
 
@@ -53,9 +58,10 @@ def remedies(question: Question, works: Callable[[Question], bool]) -> tuple[str
         f"a column that shows {names[0]}" if len(names) == 1 else f"columns that show {', '.join(names)}"
         for names in _smallest(question, works)
     ]
-    if question.masked and works(replace(question, masked=False)):
+    if question.selected and works(replace(question, selected=frozenset())):
         found.append(
-            f"{question.outcome} of opportunities that were not exposed as well, or of some that were exposed at random"
+            f"{', '.join(sorted(question.selected))} of opportunities that were not exposed as well, or of some that "
+            "were exposed at random"
         )
     for cause in question.effect_of:
         cut = question.graph.copy()

@@ -85,11 +85,13 @@ def answer(question: Question) -> Identified | NotIdentified:
             f"{names} {'is' if len(unseen) == 1 else 'are'} not observed",
             (f"a column that shows {unseen[0]}" if len(unseen) == 1 else f"columns that show {names}",),
         )
-    if question.masked and question.outcome in acting:
+    lost = [name for name in acting if name in question.selected]
+    if lost and (question.outcome in lost or not question.masked):
+        names = ", ".join(lost)
         return _refuse(
             question,
-            f"{question.outcome}, whose effect is asked, is seen only where {question.exposure} = 1",
-            (f"{question.outcome} of opportunities that were not exposed as well",),
+            f"{names}, whose effect is asked, is seen only where {question.exposure} = 1",
+            (f"{names} of opportunities that were not exposed as well",),
         )
     found = _formula(question, tuple(acting))
     if isinstance(found, Hedge):
@@ -118,7 +120,7 @@ def shares_no_cause(question: Question, moved: Iterable[str], *, wide: bool) -> 
     had, or what else is seen (``wide``): no chain of unseen causes may tie a site to what it acts on directly (Tian and
     Pearl 2002, theorem 3; Shpitser 2013 for interventions on edges).
     """
-    mixed, sites = project(question.graph, _usable(question)), set(moved)
+    mixed, sites = project(question.graph, question.usable), set(moved)
     hard = set(question.effect_of) - sites
     ends = {question.on}
     if wide:
@@ -131,7 +133,7 @@ def tied(question: Question, one: str, other: str) -> bool:
     """Whether a chain of unseen causes ties two sites: then no log tells the mechanism of one from what it shares with
     the other, and an edge between them cannot be cut in the data (Shpitser 2013, recanting districts).
     """
-    mixed = project(question.graph, _usable(question))
+    mixed = project(question.graph, question.usable)
     part = mixed.within(mixed.ancestors({question.on, one, other}))
     return other in part.district(one)
 
@@ -139,11 +141,11 @@ def tied(question: Question, one: str, other: str) -> bool:
 def _formula(question: Question, acting: tuple[str, ...]) -> Formula | Hedge:
     """The formula of the complete algorithm; y0 must come to the same verdict.
 
-    The outcome that is seen on exposed rows only is no covariate.
+    What is seen on exposed rows only is no covariate.
     """
     from counterlog.identification.y0_bridge import has_formula
 
-    mixed = project(question.graph, _usable(question))
+    mixed = project(question.graph, question.usable)
     found = functional(mixed, acting, question.on)
     second = has_formula(mixed, acting, question.on)
     if second == isinstance(found, Hedge):
@@ -154,11 +156,6 @@ def _formula(question: Question, acting: tuple[str, ...]) -> Formula | Hedge:
     return found
 
 
-def _usable(question: Question) -> frozenset[str]:
-    drop = {question.outcome} if question.masked and question.on != question.outcome else set()
-    return question.seen - drop
-
-
 def _readable(
     question: Question, acting: tuple[str, ...], found: Formula
 ) -> tuple[str, Formula, tuple[str, ...] | None]:
@@ -167,8 +164,8 @@ def _readable(
     """
     from counterlog.identification import dowhy_bridge
 
-    graph, on, seen = question.graph, question.on, _usable(question)
-    if question.masked and on == question.outcome and question.exposure not in acting:
+    graph, on, seen = question.graph, question.on, question.usable
+    if question.masked and question.exposure not in acting:
         chosen = criteria.smallest_selection_set(graph, question.exposure, acting, on, seen)
         if chosen is not None:
             return "selection back-door", criteria.back_door_formula(acting, on, chosen), chosen
@@ -191,10 +188,10 @@ def _readable(
 
 def _fillable(question: Question, acting: Iterable[str], formula: Formula, chosen: tuple[str, ...] | None) -> bool:
     """Whether the formula's terms can be filled in from a log whose outcomes stand on exposed rows only."""
-    if not question.masked or question.on != question.outcome:
+    if not question.masked:
         return True
     if question.exposure in acting:
-        return criteria.seen_as_asked(formula, question.outcome, question.exposure)
+        return criteria.seen_as_asked(formula, question.selected, question.exposure)
     return chosen is not None
 
 
@@ -203,22 +200,22 @@ def _works(question: Question) -> bool:
     acting = tuple(criteria.acting(question.graph, question.effect_of, question.on))
     if not set(acting) <= question.seen or question.on not in question.seen:
         return False
-    seen = _usable(question)
+    seen = question.usable
     found = functional(project(question.graph, seen), acting, question.on)
     if isinstance(found, Hedge):
         return False
-    if not question.masked or question.on != question.outcome:
+    if not question.masked:
         return True
     if question.exposure not in acting:
         graph = question.graph
         return criteria.smallest_selection_set(graph, question.exposure, acting, question.on, seen) is not None
-    return criteria.seen_as_asked(found, question.outcome, question.exposure)
+    return criteria.seen_as_asked(found, question.selected, question.exposure)
 
 
 def _no_effect(question: Question) -> Identified:
     causes = ", ".join(question.effect_of)
     said = [f"{question.on} does not depend on {causes}: no directed path leads there"]
-    if question.masked and question.on == question.outcome:
+    if question.masked:
         said.append(f"{question.on} is seen only where {question.exposure} = 1, so that its level is another question")
     return Identified(
         question.effect_of,
@@ -248,8 +245,8 @@ def _missing_not_at_random(question: Question) -> NotIdentified:
 
 
 def _confounded(question: Question, acting: list[str], hedge: Hedge) -> NotIdentified:
-    mixed = project(question.graph, _usable(question))
-    because = reasons.confounded(mixed, hedge, acting, question.on)
+    mixed = project(question.graph, question.usable)
+    because = reasons.confounded(question, mixed, hedge, acting)
     return replace(
         _refuse(question, because, reasons.remedies(question, _works)), instruments=_instruments(question, acting)
     )
@@ -259,11 +256,11 @@ def _instruments(question: Question, acting: list[str]) -> tuple[str, ...]:
     """Seen causes of the one cause that act on the outcome through it alone, as DoWhy finds and d-separation
     confirms.
     """
-    if len(acting) != 1 or not set(question.graph.predecessors(acting[0])) & _usable(question):
+    if len(acting) != 1 or not set(question.graph.predecessors(acting[0])) & question.usable:
         return ()
     from counterlog.identification import dowhy_bridge
 
-    found = dowhy_bridge.instruments(question.graph, acting, question.on) & _usable(question)
+    found = dowhy_bridge.instruments(question.graph, acting, question.on) & question.usable
     return tuple(sorted(name for name in found if criteria.is_instrument(question.graph, name, acting[0], question.on)))
 
 
@@ -310,11 +307,13 @@ def _assumptions(question: Question, used: tuple[str, ...], idle: list[str]) -> 
         "no interference: what is done at one opportunity changes no other",
         overlap,
     ]
-    if question.masked and question.on == question.outcome:
+    if question.masked:
         said.append(
-            f"{question.outcome} is seen only where {question.exposure} = 1"
+            f"{question.on} is seen only where {question.exposure} = 1"
             + (f", so that the formula holds for {question.exposure} = 1" if question.exposure in causes else "")
         )
+    if question.features:
+        said.append(f"the formula holds given {', '.join(question.features)}, which the program reads without a site")
     if idle:
         said.append(f"once the others are set, {question.on} does not depend on {', '.join(idle)}")
     return tuple(said)
