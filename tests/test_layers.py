@@ -90,7 +90,7 @@ def test_files_stay_short_and_without_pickle(file: Path) -> None:
     assert not names & {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
 
 
-@pytest.mark.parametrize("library", ["arviz", "dowhy"])
+@pytest.mark.parametrize("library", ["arviz", "dowhy", "y0"])
 def test_a_library_that_changes_much_stands_behind_one_module(library: str) -> None:
     users = [
         relative(file)

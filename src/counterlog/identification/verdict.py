@@ -108,7 +108,7 @@ def answer(question: Question) -> Identified | NotIdentified:
         criterion,
         said,
         tuple(sorted(chosen or ())),
-        _assumptions(question, tuple(used), idle),
+        _assumptions(question, criterion, tuple(used), idle),
         _observed(question),
         question.unseen,
         tuple(sorted(columns(formula))),
@@ -294,13 +294,18 @@ def _graph(question: Question) -> str:
     return f"the graph read from the program holds: {edges or 'no edges'}"
 
 
-def _assumptions(question: Question, used: tuple[str, ...], idle: list[str]) -> tuple[str, ...]:
-    causes = ", ".join(question.effect_of)
-    overlap = (
-        f"overlap: whatever {', '.join(used)}, every value of {causes} asked about had some chance"
-        if used
-        else f"overlap: every value of {causes} asked about had some chance"
-    )
+def _assumptions(question: Question, criterion: str, used: tuple[str, ...], idle: list[str]) -> tuple[str, ...]:
+    causes, others = ", ".join(question.effect_of), ", ".join(used)
+    if criterion == "front-door":
+        overlap = f"overlap: whatever {causes}, every value of {others} had some chance"
+    elif criterion == "ID algorithm":
+        overlap = (
+            f"overlap: every combination of values of {others} and {causes} that the formula reads had some chance"
+        )
+    else:
+        overlap = (
+            f"overlap: {f'whatever {others}, ' if used else ''}every value of {causes} asked about had some chance"
+        )
     said = [
         _graph(question),
         f"consistency: {question.on} under do({causes}) is what is seen where {causes} took that value by itself",
