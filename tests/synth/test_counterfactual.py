@@ -35,7 +35,7 @@ def frame(fit: Fit, do: Any, log: Any = None, **options: Any) -> Any:
 
 
 def _program(kind: str) -> Any:
-    def program(view, base=0.0):  # noqa: ANN001, ANN202
+    def program(view, base=0.0):
         level = pyro.sample("level", dist.Normal(base, 1.0))
         lift = pyro.sample("lift", dist.Normal(0.0, 1.0))
         with view.users():
@@ -82,8 +82,11 @@ def known(kind: str, seed: int = 0) -> tuple[Fit, Any]:
 def at_truth(fit: Fit, latents: Any) -> Fit:
     """The fit with its posterior moved to the true latents and made a point."""
     loc = {name: table.clone() for name, table in fit.loc.items()}
+    number = lambda known: torch.tensor([int(label[1:]) for label in known.labels])  # noqa: E731
+    order = {"users": number(fit.log.users), "items": number(fit.log.items)}  # a vocabulary has its own order
     for site in fit.layout.sites:
         value = site.transform.inv(latents[site.name].float())
+        value = value[order[site.table]] if site.table in order else value
         loc[site.table][:, site.start : site.stop] = value.reshape(len(loc[site.table]), -1)
     narrow = {name: torch.full_like(fit.log_scale[name], -30.0) for name in TABLES}
     return dataclasses.replace(fit, loc=loc, log_scale=narrow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,17 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.where)
+
+    def take(self, index: np.ndarray) -> Events:
+        """Some of the events."""
+        exposure = None if self.exposure is None else self.exposure[index]
+        return dataclasses.replace(
+            self,
+            where=self.where.take(index),
+            exposure=exposure,
+            outcome=self.outcome[index],
+            known=self.known[index],
+        )
 
     def observed(self, fit: Fit, part: slice, context: Mapping[str, torch.Tensor]) -> Observed:
         """What was seen of some consecutive events."""

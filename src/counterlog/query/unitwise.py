@@ -33,7 +33,8 @@ class Units:
     choice, whose values have no order, ``chance`` again) with its ``low`` and ``high``, ``bound_low`` and
     ``bound_high`` what other couplings of the two worlds would allow (NaN where they leave it open). ``sites`` are the
     other world's values of the sites that were acted on or moved; ``propensity`` is P(exposure = 1) in this world.
-    ``totals`` is the sum of ``mean`` over the events in each draw.
+    ``totals`` is the sum of ``mean`` over the events in each draw, ``absent`` that of the probability that an event was
+    not exposed, given what was observed of it.
     """
 
     value: np.ndarray
@@ -46,6 +47,7 @@ class Units:
     sites: Mapping[str, np.ndarray]
     propensity: np.ndarray
     totals: np.ndarray
+    absent: np.ndarray
 
 
 class _Sums:
@@ -106,7 +108,7 @@ def answer(question: Question, first: int, last: int, tick: Tick | None = None) 
     sums = _Sums(n)
     value, propensity = np.zeros(n, np.float32), np.zeros(n, np.float32)
     sites: dict[str, np.ndarray] = {}
-    totals = np.zeros(question.draws)
+    totals, absent = np.zeros(question.draws), np.zeros(question.draws)
     parts = list(pieces(fit.cells, whole, PIECE))
     for number in range(question.draws):
         draw = fit.draw(_rng.derive(question.seed, "worlds"), number)
@@ -118,13 +120,14 @@ def answer(question: Question, first: int, last: int, tick: Tick | None = None) 
             fact: Factual | None = None
             if number == 0:
                 fact = _once(question, piece, latents, seen, noise, value[where], propensity[where], sites, where, n)
-            found = _expected(question, piece, latents, seen, noise, value[where], fact)
-            mean, low, high, chance = found
+            world = factual(fit.scm, piece.view, latents, seen) if fact is None else fact
+            mean, low, high, chance = _expected(question, piece, noise, value[where], world)
+            absent[number] += _absent(fit, world)
             sums.add(where, number == 0, mean, chance, low, high)
             totals[number] += float(mean.sum(dtype=torch.float64))
             if tick is not None:
                 tick(len(piece.part))
-    return _units(question, sums, value, propensity, sites, totals)
+    return _units(question, sums, value, propensity, sites, (totals, absent))
 
 
 def mechanisms(question: Question) -> Mapping[str, Any]:
@@ -162,16 +165,9 @@ def _once(
 
 
 def _expected(
-    question: Question,
-    piece: Piece,
-    latents: Mapping[str, Tensor],
-    seen: Observed,
-    noise: Noise,
-    value: np.ndarray,
-    fact: Factual | None,
+    question: Question, piece: Piece, noise: Noise, value: np.ndarray, world: Factual
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     fit, scm = question.fit, question.fit.scm
-    world = factual(scm, piece.view, latents, seen) if fact is None else fact
     at = torch.from_numpy(_index_of(fit, value))
     do, rows = local(fit, question.action, piece), partial(_frame, question, piece.part)
     found = expect(scm, piece.view, world, do, fit.cells.levels, at, noise, rows)
@@ -188,7 +184,7 @@ def _units(
     value: np.ndarray,
     propensity: np.ndarray,
     sites: Mapping[str, np.ndarray],
-    totals: np.ndarray,
+    by_draw: tuple[np.ndarray, np.ndarray],
 ) -> Units:
     fit, draws = question.fit, question.draws
     off = sums.off / draws
@@ -199,7 +195,15 @@ def _units(
     low, high = intervals.spread(mean, factor * sd, least, most)
     chance, bound_low, bound_high = (x / np.float32(draws) for x in (sums.chance, sums.bound_low, sums.bound_high))
     low, high = low.astype(np.float32), high.astype(np.float32)
-    return Units(value, chance, mean, low, high, bound_low, bound_high, sites, propensity, totals)
+    return Units(value, chance, mean, low, high, bound_low, bound_high, sites, propensity, *by_draw)
+
+
+def _absent(fit: Fit, world: Factual) -> float:
+    """The expected number of these events that were not exposed."""
+    exposure = world.values[fit.scm.exposure]
+    if world.weight is None or exposure.dim() == 1:
+        return float((exposure == 0).sum())
+    return float((world.weight * (exposure == 0)).sum(dtype=torch.float64))
 
 
 def _reported(fit: Fit, do: Intervention) -> list[str]:

@@ -10,7 +10,7 @@ _HOME = {
     "Store": "counterlog.synth.store",
     "open_store": "counterlog.synth.store",
     "simulate": "counterlog.synth.simulation",
-    "again": "counterlog.synth.simulation",
+    "again": "counterlog.synth.remake",
     "counterfactual": "counterlog.synth.counterfactuals",
     "CounterfactualLog": "counterlog.synth.counterfactuals",
     "SyntheticLog": "counterlog.synth.simulation",

@@ -172,51 +172,6 @@ def simulate(
     return SyntheticLog(fit, act, where, draws, rng, truth, provenance, _schema(fit, users is not None, truth))
 
 
-def again(card: Mapping[str, Any], fit: Fit, policy: Any = None) -> SyntheticLog:
-    """The batch of a card, to be made again from the same fit; a user's own policy has to be given.
-
-    Raises
-    ------
-    InputError
-        The card is of another fit, or needs a policy that was not given.
-    """
-    from counterlog.model.policies import uniform
-
-    if card.get("kind") != "simulate":
-        raise InputError(f"the card is of a batch made by {card.get('kind')!r}, not by simulate")
-    if card["fit"]["hash"] != fit.hash:
-        raise InputError(f"the card belongs to the fit {card['fit']['hash'][:12]}, this is the fit {fit.hash[:12]}")
-    asked, did = card["arguments"], card["intervention"]
-    replaced = {}
-    for site, mechanism in did["replace"].items():
-        if policy is None and not mechanism["name"].startswith("uniform"):
-            raise InputError(
-                f"the card replaces {site} by {mechanism['name']!r}, a mechanism of the user's own; pass it as policy="
-            )
-        if policy is not None:
-            replaced[site] = policy
-        else:
-            chance = mechanism["name"].removeprefix("uniform").strip("()")
-            replaced[site] = uniform(float(chance) if chance else 1.0)
-    act = Intervention(did["fix"], did["shift"], replaced, tuple((p, c) for p, c in did["cut"]))
-    made = simulate(
-        fit,
-        act,
-        per_user=asked["per_user"],
-        rows=asked["rows"],
-        draws=asked["draws"],
-        users=asked["users"],
-        rng=card["seed"],
-        truth=asked["truth"],
-    )
-    if made.batch != card["batch"]:
-        raise InputError(
-            f"the card says batch {card['batch']}, what it asks for is {made.batch}: the card was changed, or the "
-            "policy differs"
-        )
-    return made
-
-
 def _schema(fit: Fit, new_users: bool, truth: bool) -> pa.Schema:
     log = fit.log
     fields = []
