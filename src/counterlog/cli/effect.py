@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from counterlog.cli.card import show_card
 from counterlog.cli.do_option import Do, parse_do
 from counterlog.cli.output import Force, Json, Seed, guard_output, print_json, progress, say
 from counterlog.cli.saved_fit import FitFolder, ModelFile, open_fit
@@ -109,12 +110,7 @@ def _show(found: Effect, out: Path | None) -> None:
         if out:
             console.print(Text(f"all {len(found.groups):,} groups are in {out}"))
     console.print()
-    card = Table.grid(padding=(0, 2))
-    card.add_column(no_wrap=True, style="dim")
-    card.add_column(overflow="fold")
-    for label, text in _card(found):
-        card.add_row(label, Text(text))
-    console.print(card)
+    show_card(found.card)
 
 
 def _show_groups(found: Effect, console: object) -> None:
@@ -135,22 +131,3 @@ def _show_groups(found: Effect, console: object) -> None:
     if len(largest) < len(found.groups):
         table.caption = f"the {len(largest)} largest of {len(found.groups):,} groups; --out FILE writes all"
     console.print(table)  # type: ignore[attr-defined]
-
-
-def _card(found: Effect) -> list[tuple[str, str]]:
-    """The card as labelled sentences."""
-    card = found.card
-    rungs = {"L1": "association", "L2": "intervention", "L3": "counterfactual"}
-    known = "from the observed columns" if card.identified else f"not without the model: {card.because}"
-    rows = [("asks for", card.estimand), ("rung", f"{card.rung}, {rungs.get(card.rung, '')}"), ("identified", known)]
-    if card.identified and card.adjust_for:
-        rows.append(("adjusts for", ", ".join(card.adjust_for)))
-    rows += [("would need" if k == 0 else "", text) for k, text in enumerate(card.would_need)]
-    rows.append(("rests on", card.rests_on))
-    rows += [("assumes" if k == 0 else "", text) for k, text in enumerate(card.assumptions)]
-    if card.overlap:
-        rows.append(("overlap", f"{card.overlap['status']}: {card.overlap['message']}"))
-    rows.append(("sensitivity", card.sensitivity))
-    if card.interval:
-        rows.append(("interval", card.interval))
-    return rows

@@ -66,7 +66,7 @@ def command(
     if card is not None and asked:
         raise InputError(f"--card says what to make, so that {', '.join(asked)} cannot be given beside it")
     done = parse_do(do) if do else None
-    described = _read(card) if card is not None else None
+    described = read_card(card) if card is not None else None
     fitted = open_fit(fit, model)
     batch = _asked(fitted, described, done, per_user, rows, draws, users, seed, truth)
     with progress("simulate", batch.where.n_users) as update:
@@ -103,7 +103,14 @@ def _asked(
     return simulate(fitted, do, per_user=per_user, rows=rows, draws=draws, users=users, rng=seed, truth=truth)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> dict[str, Any]:
+    """The provenance card in a file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no card.
+    """
     from counterlog.synth import validate_card
 
     try:

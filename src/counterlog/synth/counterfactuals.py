@@ -48,8 +48,8 @@ COLUMNS = {
 class Average:
     """The mean of the events' counterfactual outcomes, beside the mean of what was seen of the same events.
 
-    ``interval`` is of ``counterfactual``; ``factual`` is None where no outcome was seen; ``changed`` is the share of
-    the events with a seen outcome that have another one in the other world (in the draw that is written out);
+    ``interval`` is of ``counterfactual``; ``factual`` is None where some events have no outcome; ``changed`` is the
+    share of the events with an outcome that have another one in the other world (in the draw that is written out);
     ``bounds`` are those of the mean over all couplings (None where left open).
     """
 
@@ -295,9 +295,20 @@ def _card(question: Question) -> Card:
         rung="L3",
         extra=(*(stays if untouched else ()), *shared, *_warnings(question)),
     )
-    said = replace(said, estimand=f"{on} of each event under {do.describe()}, given what was observed of it")
+    sensitivity = (
+        "to how the two worlds hang together: the bounds beside each answer; to an unseen cause: ask sensitivity about "
+        "the mean under exposure=1"
+    )
+    said = replace(
+        said,
+        sensitivity=sensitivity,
+        estimand=f"{on} of each event under {do.describe()}, given what was observed of it",
+    )
     if untouched and bool(found.known.all()):
         return replace(said, identified=True, because="", would_need=(), criterion="consistency", adjust_for=())
+    worlds = "how the two worlds of one event hang together shows in no data"
+    if not untouched and not said.identified and worlds not in said.because:
+        said = replace(said, because=f"{said.because}; and {worlds}")
     return said
 
 
@@ -333,12 +344,12 @@ class _Tally:
         log = found.log
         self.totals += units.totals
         self.n += last - first
-        known = found.known[first:last]
         assert log.outcome is not None
-        was = np.where(known, log.outcome[first:last], 0.0)
-        self.seen += float(was.sum())
-        self.n_seen += int(known.sum())
-        self.changed += int((units.value != was.astype(np.float32))[known].sum())
+        was = log.outcome[first:last]
+        there = np.isfinite(was)  # a click that was not shown is none; a rating that was not given is not there
+        self.seen += float(was[there].sum())
+        self.n_seen += int(there.sum())
+        self.changed += int((units.value != was.astype(np.float32))[there].sum())
         self.low += float(units.bound_low.sum(dtype=np.float64))
         self.high += float(units.bound_high.sum(dtype=np.float64))
 
@@ -350,6 +361,6 @@ class _Tally:
         ends = (float(np.clip(low, least, most)), float(np.clip(high, least, most)))
         open_ = np.isnan(self.low) or np.isnan(self.high)
         bounds = None if open_ else (self.low / self.n, self.high / self.n)
-        seen = self.seen / self.n_seen if self.n_seen else None
+        seen = self.seen / self.n if self.n_seen == self.n else None
         changed = self.changed / self.n_seen if self.n_seen else None
         return Average(self.n, seen, float(each.mean()), ends, intervals.LEVEL, changed, bounds)

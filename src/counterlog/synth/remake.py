@@ -38,6 +38,7 @@ def again(
     if card["fit"]["hash"] != fit.hash:
         raise InputError(f"the card belongs to the fit {card['fit']['hash'][:12]}, this is the fit {fit.hash[:12]}")
     act = _intervention(card["intervention"], policy)
+    made: SyntheticLog | CounterfactualLog
     made = _events(card, fit, act, log) if card["kind"] == "counterfactual" else _simulated(card, fit, act)
     if made.batch != card["batch"]:
         raise InputError(
