@@ -18,13 +18,18 @@ from counterlog.query.identified import Verdict, verdict
 
 
 def asked(
-    drawing: str, do: Intervention, *versus: Intervention, latent: tuple[str, ...] = (), on: str = "click"
+    drawing: str,
+    do: Intervention,
+    *versus: Intervention,
+    latent: tuple[str, ...] = (),
+    on: str = "click",
+    clicks: tuple[int | None, ...] = (1, 0, 0),
 ) -> Verdict:
     """The verdict for a program, of which the log shows every site that is not latent."""
     scm = program(drawing, latent)
     columns = {name: [0.1, 0.2, 0.3] for name in scm.sites() if name not in ("exposure", "click", *latent)}
     table = pa.table(
-        {"user": ["a", "b", "c"], "item": ["i", "j", "k"], "click": [1, 0, 0], "exposure": [1, 0, 1], **columns}
+        {"user": ["a", "b", "c"], "item": ["i", "j", "k"], "click": list(clicks), "exposure": [1, 0, 1], **columns}
     )
     log = cl.from_frame(table, outcome="click", exposure="exposure", context=tuple(columns))
     return verdict(SimpleNamespace(scm=scm, log=log), [do, *versus], on)  # type: ignore[arg-type]
@@ -84,6 +89,18 @@ def test_all_sites_that_are_acted_on_count_jointly() -> None:
     assert "taste" in spoilt.because
 
 
+def test_arms_on_different_sites_are_asked_about_one_by_one() -> None:
+    """mail is confounded with clicks only through exposure, so both together are identified and mail alone is not."""
+    drawing = "taste -> mail; taste -> exposure; mail -> exposure -> click"
+    both, mail = cl.fix(mail=1.0, exposure=1), cl.fix(mail=0.0)
+    assert asked(drawing, both, latent=("taste",)).identified
+    assert not asked(drawing, mail, latent=("taste",)).identified
+    assert not asked(drawing, both, mail, latent=("taste",)).identified
+    assert asked(drawing, both, Intervention(), latent=("taste",)).criterion == "back-door, observed"
+    free = asked("mail -> exposure -> click; hour -> exposure, click", cl.fix(exposure=1), cl.fix(mail=1.0))
+    assert (free.identified, free.adjust_for) == (True, ("hour",))
+
+
 def test_a_cut_acts_on_both_ends() -> None:
     drawing = "hour -> exposure -> click; hour -> click; taste -> click"
     assert asked(drawing, Intervention(cuts=(("hour", "exposure"),))).adjust_for == ()
@@ -125,6 +142,25 @@ def test_a_shift_or_a_policy_reads_more_than_a_setting(
     found = asked(drawing, do, latent=latent)
     assert found.identified is identified
     assert bool(found.because) is not identified
+
+
+@pytest.mark.parametrize(
+    ("arms", "identified"),
+    [
+        ([cl.fix(exposure=1)], True),
+        ([cl.fix(exposure=0)], False),
+        ([cl.fix(exposure=1), cl.fix(exposure=0)], False),
+        ([cl.replace(exposure=uniform())], True),
+        ([cl.replace(exposure=uniform(0.5))], False),
+        ([cl.replace(exposure=my_policy)], False),
+    ],
+)
+def test_an_outcome_of_exposed_rows_says_nothing_about_the_unexposed(
+    arms: list[Intervention], identified: bool
+) -> None:
+    """With clicks that are null where nothing was shown; where they are 0 there, all of these are identified."""
+    assert asked(CONFOUNDED, *arms, clicks=(1, None, 0)).identified is identified
+    assert asked(CONFOUNDED, *arms).identified
 
 
 def test_what_is_set_itself_needs_no_graph() -> None:

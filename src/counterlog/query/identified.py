@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import networkx as nx
+import numpy as np
 
 from counterlog.identification import Identified, NotIdentified, identify, observed
+from counterlog.identification.criteria import below
 from counterlog.identification.question import ask, masked, units
 from counterlog.identification.results import local_effect
 from counterlog.identification.verdict import shares_no_cause, tied
+from counterlog.model.policies import Uniform
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
@@ -33,10 +36,34 @@ class Verdict:
 def verdict(fit: Fit, arms: Sequence[Intervention], on: str) -> Verdict:
     """Whether the mean of ``on`` under each of ``arms`` (or their difference) follows from the graph and the log.
 
-    The sites that the arms act on, and both ends of the edges that they cut, count as one joint cause.
+    The sites that an arm acts on, and both ends of the edges that it cuts, count as one joint cause. Arms that act on
+    different sites are asked about one by one: a joint effect may be identified where that of a part is not.
     """
+    graph = units(fit.scm)
+    different = {frozenset(_acted(arm)) for arm in arms}
+    if len(different) == 1 or not any(on in below(graph, sites & set(graph)) for sites in different):
+        return _joint(fit, arms, on)
+    each = [_joint(fit, [arm], on) if arm else _untouched(fit, [], on, contrast=False) for arm in arms]
+    wrong = next((found for found in each if not found.identified), None)
+    if wrong is not None:
+        return wrong
+    named = dict.fromkeys(found.criterion for found in each)
+    return Verdict(
+        True,
+        ", ".join(named),
+        tuple(sorted({name for found in each for name in found.adjust_for})),
+        said=tuple(dict.fromkeys(text for found in each for text in found.said)),
+    )
+
+
+def _acted(arm: Intervention) -> set[str]:
+    return arm.sites() | {end for edge in arm.cuts for end in edge}
+
+
+def _joint(fit: Fit, arms: Sequence[Intervention], on: str) -> Verdict:
+    """The verdict on arms that act on the same sites, or on sites that do not reach ``on``."""
     scm = fit.scm
-    acted = {site for arm in arms for site in (*arm.sites(), *(end for edge in arm.cuts for end in edge))}
+    acted = set().union(*(_acted(arm) for arm in arms))
     if acted and all(on in arm.fixed for arm in arms):
         return Verdict(True, "set", said=(f"{on} itself is set",))
     causes = sorted(acted - {on})
@@ -54,6 +81,13 @@ def verdict(fit: Fit, arms: Sequence[Intervention], on: str) -> Verdict:
     if isinstance(found, NotIdentified):
         local = (f"for a local effect only, {local_effect(found)}",) if found.instruments else ()
         return Verdict(False, because=found.because, would_need=(*found.would_need, *local), said=said)
+    if _unexposed(fit, arms, on):
+        return Verdict(
+            False,
+            because=f"{on} is seen only where {scm.exposure} = 1, and {scm.exposure} is given another value here",
+            would_need=(f"{on} of opportunities that were not exposed as well",),
+            said=said,
+        )
     soft, question = _soft(arms, reaching), ask(scm, reaching, on, fit.log)
     seen = observed(scm, fit.log)
     for parent, child in {edge for arm in arms for edge in arm.cuts}:
@@ -73,7 +107,7 @@ def verdict(fit: Fit, arms: Sequence[Intervention], on: str) -> Verdict:
 def _untouched(fit: Fit, causes: list[str], on: str, *, contrast: bool) -> Verdict:
     """Nothing that is acted on reaches ``on``: a difference is nil; a level is that of the log, if it shows it."""
     scm = fit.scm
-    said = (f"{on} does not depend on {', '.join(causes)}: no directed path leads there",)
+    said = (f"{on} does not depend on {', '.join(causes)}: no directed path leads there",) if causes else ()
     if contrast:
         return Verdict(True, "no effect", said=said)
     if on not in observed(scm, fit.log):
@@ -85,7 +119,20 @@ def _untouched(fit: Fit, causes: list[str], on: str, *, contrast: bool) -> Verdi
             would_need=(f"{on} of opportunities that were exposed at random",),
             said=said,
         )
-    return Verdict(True, "no effect", said=said)
+    return Verdict(True, "no effect" if causes else "observed", said=said)
+
+
+def _unexposed(fit: Fit, arms: Sequence[Intervention], on: str) -> bool:
+    """Whether an arm leaves opportunities unexposed although the log shows the outcome of exposed ones only."""
+    exposure = fit.scm.exposure
+    if on != fit.scm.outcome or not masked(fit.scm, fit.log):
+        return False
+    return any(
+        (exposure in arm.fixed and not np.all(np.asarray(arm.fixed[exposure]) == 1))
+        or exposure in arm.shifted
+        or (exposure in arm.replaced and arm.replaced[exposure] != Uniform(1.0))
+        for arm in arms
+    )
 
 
 def _soft(arms: Sequence[Intervention], reaching: Sequence[str]) -> list[str]:
@@ -96,8 +143,6 @@ def _soft(arms: Sequence[Intervention], reaching: Sequence[str]) -> list[str]:
 
 def _looks(arms: Sequence[Intervention]) -> bool:
     """Whether an arm follows a policy that may look at the user, the item and the context."""
-    from counterlog.model.policies import Uniform
-
     mechanisms = [mechanism for arm in arms for mechanism in arm.replaced.values()]
     return any(callable(m) and not isinstance(m, Uniform) and not hasattr(m, "log_prob") for m in mechanisms)
 
