@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -180,6 +180,22 @@ def check_save_and_load(scm: SCM, fitted: Fit, folder: Path) -> None:
     do = fix(**{scm.exposure: 1})
     first, second = (effect(f, scm.outcome, do, draws=10).estimate for f in (fitted, opened))
     _require(first == second, f"the opened fit answers {second}, the fit itself {first}")
+
+
+def at_truth(fitted: Fit, world: KnownWorld) -> Fit:
+    """The fit with its posterior moved to a known world's latents and made a point: what is left is noise.
+
+    For tests of answers that should be exact when the latents are known; the log must be the world's.
+    """
+    loc = {name: table.clone() for name, table in fitted.loc.items()}
+    number = lambda known: torch.tensor([int(label[1:]) for label in known.labels])  # noqa: E731
+    order = {"users": number(fitted.log.users), "items": number(fitted.log.items)}  # a vocabulary has its own order
+    for site in fitted.layout.sites:
+        value = site.transform.inv(world.latents[site.name].float())
+        value = value[order[site.table]] if site.table in order else value
+        loc[site.table][:, site.start : site.stop] = value.reshape(len(loc[site.table]), -1)
+    narrow = {name: torch.full_like(scale, -30.0) for name, scale in fitted.log_scale.items()}
+    return replace(fitted, loc=loc, log_scale=narrow)
 
 
 class SCMChecks:

@@ -17,11 +17,11 @@ from tests.synth.small_fits import KINDS, fitted, world
 import counterlog as cl
 from counterlog.errors import InputError, RefusedError, UnknownNameError
 from counterlog.inference import Fit
-from counterlog.inference.tables import TABLES
 from counterlog.model.mechanisms import OrdinalRating, pick
 from counterlog.model.twins import twins
 from counterlog.query.evidence import events
 from counterlog.query.unitwise import Question, answer
+from counterlog.testing import at_truth
 
 ZOO = list(KINDS)
 STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -76,20 +76,7 @@ def known(kind: str, seed: int = 0) -> tuple[Fit, Any]:
         }
     )
     log = cl.from_frame(table, exposure="exposure", outcome="outcome", outcome_kind=kind, context=["hour"])
-    return at_truth(cl.fit(scm, log, steps=2), pair.before.latents), pair
-
-
-def at_truth(fit: Fit, latents: Any) -> Fit:
-    """The fit with its posterior moved to the true latents and made a point."""
-    loc = {name: table.clone() for name, table in fit.loc.items()}
-    number = lambda known: torch.tensor([int(label[1:]) for label in known.labels])  # noqa: E731
-    order = {"users": number(fit.log.users), "items": number(fit.log.items)}  # a vocabulary has its own order
-    for site in fit.layout.sites:
-        value = site.transform.inv(latents[site.name].float())
-        value = value[order[site.table]] if site.table in order else value
-        loc[site.table][:, site.start : site.stop] = value.reshape(len(loc[site.table]), -1)
-    narrow = {name: torch.full_like(fit.log_scale[name], -30.0) for name in TABLES}
-    return dataclasses.replace(fit, loc=loc, log_scale=narrow)
+    return at_truth(cl.fit(scm, log, steps=2), pair.before), pair
 
 
 # laws
@@ -192,7 +179,7 @@ def test_known_twins_of_the_zoo(name: str) -> None:
     do = cl.shift(popularity=-1.5) if name == "popularity_exposure" else cl.fix(position=1)
     size = {"n_users": 80, "n_items": 60, "per_user": 40, "truth": {**scm.truth, "spread": [0.8, 0.8]}}
     pair = twins(scm.world(**size, rng=1), do, rng=1)
-    fit = at_truth(cl.fit(scm, pair.before.log, steps=2), pair.before.latents)
+    fit = at_truth(cl.fit(scm, pair.before.log, steps=2), pair.before)
     got = frame(fit, do)
     truth = pair.after.values["click"].numpy()
     assert len(got) == len(truth)
@@ -220,7 +207,7 @@ def test_unexposed_cells_of_a_selected_rating_are_answered_from_what_not_being_r
         }
     )
     log = cl.from_frame(table, exposure="exposure", outcome="rating", outcome_kind="rating")
-    fit = at_truth(cl.fit(scm, log, steps=2), pair.before.latents)
+    fit = at_truth(cl.fit(scm, log, steps=2), pair.before)
     got = frame(fit, cl.fix(exposure=1))
     truth = pair.after.values["rating"].numpy() + 1.0
     exposed = got.exposure == 1

@@ -75,6 +75,9 @@ def couple(
         The two mechanisms are of different families, or of one that has no coupling here.
     """
     fn, other = plain(fn), plain(other)
+    if isinstance(fn, torch.distributions.Bernoulli) and isinstance(other, torch.distributions.Bernoulli):
+        if not units or tuple(units) == (0.0, 1.0):
+            return _coin(fn.probs, value, other.probs, known, noise, at)
     if is_choice(fn) and is_choice(other):
         return _choice(fn, value, other, known, noise, at)
     if is_ordered(fn) and is_ordered(other):
@@ -135,6 +138,40 @@ def _survival(fn: Any) -> tuple[Survival, int | None]:
         return above
 
     return next_above, None
+
+
+def _coin(
+    p: Tensor, value: Tensor, q: Tensor, known: Tensor | None, noise: Tensor | None, at: Tensor | None
+) -> Coupled:
+    """`_ordered` for two values, in a third of its operations: yes with probability ``p`` here and ``q`` there.
+
+    The noise of a yes lies in [0, p), that of a no in [p, 1). The point answer is one of the two bounds: what was a yes
+    stays one as often as it can, what was a no becomes one as rarely as it can.
+    """
+    y = value
+    if known is not None:  # nothing seen: a no that was certain says nothing about the noise
+        there = known.to(p.dtype)
+        p, y = p * there, y * there
+    mass = (1.0 - y - p).abs()
+    mean = ((q - (1.0 - y) * p) / mass).clamp(0.0, 1.0)
+    away = (y - ((q - y).abs() / mass).clamp(max=1.0)).abs()
+    if bool((mass == 0.0).any()):  # an outcome that could not be: it stays where the other world is as sure
+        mean = torch.where(torch.isnan(mean), y, mean)
+        away = torch.where(torch.isnan(away), mean, away)
+    same = p == q if known is None else (p == q) & known
+    away = torch.where(same, mean, away)
+    drawn = None if noise is None else (noise < mean).to(p.dtype)
+    wanted = at if drawn is None else drawn
+    chance = None if wanted is None else (1.0 - wanted - mean).abs()
+    if at is not None and chance is not None and not _within(at):
+        chance = torch.where((at == 0) | (at == 1), chance, torch.zeros(()))
+    return Coupled(drawn, mean, chance, torch.minimum(mean, away), torch.maximum(mean, away))
+
+
+def _within(at: Tensor) -> bool:
+    """Whether all values asked for lie between the two that a coin has."""
+    least, most = torch.aminmax(at)
+    return bool(least >= 0) and bool(most <= 1)
 
 
 def _in_double(fn: Any) -> Any:
