@@ -140,6 +140,8 @@ def _about(fit: Fit) -> dict[str, Any]:
             "source_hash": fit.scm.source_hash,
             "parameters": dict(fit.scm.parameters),
             "file": str(fit.scm.file) if fit.scm.file else None,
+            "declared": fit.scm.declared,
+            "roles": fit.scm.roles,
         },
         "log_hash": fit.log.hash,
         "fit_hash": fit.hash,
@@ -247,12 +249,13 @@ def _program(about: dict[str, Any], scm: SCM | None) -> SCM:
         if scm is not None
         else [lambda: zoo.load(about["name"]) if about["name"] in zoo.names() else None]
     )
-    if scm is None and about["file"] and Path(about["file"]).is_file():
-        candidates.append(lambda: load_model(f"{about['file']}:{about['name']}"))
+    home = about.get("declared") or f"{about['file']}:{about['name']}"
+    if scm is None and about["file"] and Path(home.rpartition(":")[0]).is_file():
+        candidates.append(lambda: load_model(home))
     for candidate in candidates:
         found = candidate()
         if found is not None:
-            if found.source_hash == about["source_hash"]:
+            if found.source_hash == about["source_hash"] and found.roles == about.get("roles", found.roles):
                 return found
             tried.append(str(found.file or found.name))
     if tried:

@@ -245,6 +245,7 @@ def fit(
         told = {
             "model": scm.name,
             "model file": scm.source_hash,
+            "roles": scm.roles,
             "parameters": parameters,
             "log": log.hash,
             "seed": rng,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +51,10 @@ def load_model(spec: str | Path) -> SCM:
         raise ModelError(
             f"{path.name} has {len(programs)} programs; say which: {', '.join(f'{path}:{k}' for k in programs)}"
         )
-    scm = programs[name] if name else next(iter(programs.values()))
+    chosen = name or next(iter(programs))
+    scm = programs[chosen]
+    if scm.file != path.resolve():  # its roles are declared here, its sites elsewhere
+        scm = replace(scm, declared=f"{path.resolve()}:{chosen}")
     scm.validate()
     return scm
 
@@ -61,7 +67,8 @@ def _run(path: Path) -> ModuleType:
     wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # reading a model leaves nothing beside it
     sys.modules[module.__name__] = module  # dataclasses look their module up while it runs
     try:
-        loader.loader.exec_module(module)
+        with _beside(path.resolve().parent):
+            loader.loader.exec_module(module)
     except SyntaxError as error:
         raise ModelError(f"{path.name}, line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:
@@ -71,3 +78,20 @@ def _run(path: Path) -> ModuleType:
         sys.dont_write_bytecode = wrote
         sys.modules.pop(module.__name__, None)
     return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Let a file import what lies beside it, as it could if it were run; models of another folder may have the same
+    names, so nothing of it stays.
+    """
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).resolve().is_relative_to(folder) and "site-packages" not in file:
+                del sys.modules[name]

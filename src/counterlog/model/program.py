@@ -58,6 +58,8 @@ class SCM:
         Predicted direction of the naive answer in that world: +1 too high, -1 too low, 0 not stated.
     parameters
         Keyword arguments of the program and their values, such as ``dim``.
+    declared
+        ``file.py:name`` where a file declares the roles of a program that another file defines; None elsewhere.
     """
 
     program: Program
@@ -67,6 +69,7 @@ class SCM:
     truth: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     naive_bias: int = 0
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    declared: str | None = None
 
     def __call__(self, view: View) -> Any:
         """Run the program; it is an ordinary Pyro model, so Pyro's handlers apply.
@@ -94,6 +97,11 @@ class SCM:
     def doc(self) -> str:
         """The program's docstring."""
         return inspect.getdoc(self.program) or ""
+
+    @property
+    def roles(self) -> dict[str, Any]:
+        """The declared roles as data: exposure, outcome, latent."""
+        return {"exposure": self.exposure, "outcome": self.outcome, "latent": list(self.latent)}
 
     @property
     def file(self) -> Path | None:
@@ -240,6 +248,9 @@ def scm(
     ...         pyro.sample("click", dist.Bernoulli(0.1))
     >>> coin.parameters
     {'level': 0.5}
+
+    A program written elsewhere, without a thought of counterlog, becomes one by the declaration alone:
+    ``scm(exposure="shown", outcome="click", latent=("taste",))(their.program)``.
     """
     if isinstance(latent, str):
         raise ModelError(f"latent={latent!r} is one text; write latent=({latent!r},)")
