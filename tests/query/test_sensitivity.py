@@ -299,7 +299,7 @@ def test_the_sentence_of_the_card_is_quick_and_says_what_it_means() -> None:
     assert "holds the naive one already" in sensitivity_sentence(fit, 0.40, (0.3, 0.5), 0.41)
     assert "no naive answer" in sensitivity_sentence(fit, 0.40, (0.3, 0.5), None)
     assert "no unseen cause that raises both by up to 3" in sensitivity_sentence(fit, 0.4, (0.3, 0.5), 0.01)
-    assert "not yet asked" in cl.effect(fit, "click", ALL, cl.fix(exposure=0), draws=10).card.sensitivity
+    assert "not asked here" in cl.effect(fit, "click", ALL, cl.fix(exposure=0), draws=10).card.sensitivity
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from counterlog.cli.card import show_card
 from counterlog.cli.do_option import parse_do
 from counterlog.cli.output import Json, Seed, print_json, progress, say
 from counterlog.cli.saved_fit import FitFolder, ModelFile, open_fit
@@ -82,7 +83,8 @@ def command(
         return
     what = f"{stored['rows']:,} rows under {batch.do.describe()}: {batch.where.sentence}"
     print(f"{batch.batch}  version {version} of {out}\n{what}")
-    print(f"rung {stored['identification']['rung']}; card in {out / '_cards' / (batch.batch + '.json')}")
+    print(f"card in {out / '_cards' / (batch.batch + '.json')}\n", flush=True)
+    show_card(batch.identification)
 
 
 def _asked(

@@ -31,7 +31,7 @@ class Card:
     rests_on: str
     assumptions: tuple[str, ...]
     overlap: Mapping[str, Any] = field(default_factory=dict)
-    sensitivity: str = "not yet asked: how strong an unseen cause would have to be"
+    sensitivity: str = "not asked here: `sensitivity` tells how strong an unseen cause would have to be"
     interval: str = ""
     would_need: tuple[str, ...] = ()
     criterion: str = ""
@@ -39,6 +39,13 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """The card as data."""
         return {**asdict(self), "overlap": dict(self.overlap)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Card:
+        """The card that `to_json` wrote, such as that of a stored batch."""
+        lists = ("adjust_for", "assumptions", "would_need")
+        known: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in data.items() if k in cls.__annotations__}
+        return cls(**known)
 
     def to_text(self) -> str:
         """The card in words."""

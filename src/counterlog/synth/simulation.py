@@ -18,6 +18,7 @@ from counterlog.inference.population import Population, coded, frame
 from counterlog.model.interventions import Intervention
 from counterlog.model.view import Context, Opportunities, View
 from counterlog.model.worlds import World, run
+from counterlog.query.card import Card
 from counterlog.query.card import card as identification_card
 from counterlog.synth.opportunities import Source, Unit, context_given, source, units
 from counterlog.synth.provenance import make_card
@@ -51,6 +52,11 @@ class SyntheticLog:
     def batch(self) -> str:
         """The batch's name, derived from what was asked for."""
         return str(self.card["batch"])
+
+    @property
+    def identification(self) -> Card:
+        """What the rows mean and what they rest on."""
+        return Card.from_json(self.card["identification"])
 
     def chunks(self, progress: Progress | None = None) -> Iterator[pa.RecordBatch]:
         """The rows, unit by unit; memory is bounded by a unit."""
