@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("counterlog.cli.predict", "The outcome under exposure for pairs, with intervals."),
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
     "sensitivity": ("counterlog.cli.sensitivity", "How strong an unseen cause must be to move an answer."),
+    "refute": ("counterlog.cli.refute", "Try to refute an answer by what should not matter."),
     "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a store."),
     "counterfactual": ("counterlog.cli.counterfactual", "The same events in another world, into a versioned store."),
     "audit": ("counterlog.cli.audit", "Findings on logs, fits, synthetic data: PASS, REVIEW, FAIL."),
