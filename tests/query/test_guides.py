@@ -44,3 +44,17 @@ def test_questions(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(scope["groups"]["group"]) == {"phone", "desk"}
     assert scope["through"].estimate > scope["direct"].estimate
     assert {"mean", "propensity"} <= set(scope["table"].column_names)
+
+
+def test_counterfactuals(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = blocks(root, "counterfactuals", monkeypatch)
+    rows, had, anyway = scope["rows"], scope["had"], scope["unreminded"]
+    told = float(rows["click_counterfactual_mean"][had].mean())
+    assert abs(told - float(anyway[had].mean())) < 0.05  # what became of these very clicks in the world that we made
+    assert float(rows["click_counterfactual_bound_low"][had].mean()) < told - 0.1
+    same = (rows["reminder"] == 0) & (rows["exposure"] == 1)
+    assert (rows["click"] == rows["click_counterfactual"])[same].all()
+    due = scope["due"]
+    low, high = due.necessity.interval
+    assert low < 1 - float(anyway[had].mean()) < high
+    assert due.sufficiency.rows == int(((rows["reminder"] == 0) & (rows["click"] == 0)).sum())
