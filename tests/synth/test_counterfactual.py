@@ -249,6 +249,20 @@ def test_the_average_holds_the_sum_of_the_events() -> None:
     assert twin.batch in twin._repr_html_()
 
 
+@pytest.mark.parametrize("kind", MECHANISM)
+def test_transitions_count_the_events_and_draw_themselves(kind: str) -> None:
+    import vl_convert as vlc
+
+    fit, _ = known(kind)
+    twin = cl.counterfactual(fit, fit.log, cl.shift(hour=-1.0), draws=10)
+    found = twin.transitions()
+    assert found.events.sum() == len(twin.table)
+    np.testing.assert_allclose(found.groupby("factual").share.sum(), 1.0)
+    assert (found.counterfactual <= found.factual).all()
+    svg = vlc.vegalite_to_svg(twin.plot().to_json())
+    assert "in the other world" in svg
+
+
 def test_a_policy_keeps_the_noise_of_the_exposure_that_it_replaces() -> None:
     fit = fitted("popularity_exposure")
     less, more = (frame(fit, cl.replace(exposure=cl.policies.uniform(p))) for p in (0.2, 0.6))

@@ -130,6 +130,18 @@ class CounterfactualLog:
                 pass
         return self._seen["average"]
 
+    def transitions(self) -> Any:
+        """How many events went from which outcome to which, as a pandas frame."""
+        from counterlog.synth.transitions import transitions
+
+        return transitions(self)
+
+    def plot(self) -> Any:
+        """The transitions, or for many distinct outcomes the expected against the factual ones, as an Altair chart."""
+        from counterlog.synth.transitions import chart
+
+        return chart(self)
+
     def store(self, path: str | Path, progress: Progress | None = None) -> int:
         """Append the batch to a store (made if there is none) and give its version."""
         from counterlog.synth.store import open_store
@@ -143,9 +155,14 @@ class CounterfactualLog:
     def _repr_html_(self) -> str:
         from html import escape
 
+        import vl_convert as vlc
+
+        from counterlog.logs.readable import readable
+
         head = self.table.slice(0, 8).to_pandas().to_html(index=False, border=0)
         text = escape(str(self))
-        return f"<div><b>{escape(self.batch)}</b><pre style='white-space:pre-wrap'>{text}</pre>{head}</div>"
+        svg: str = vlc.vegalite_to_svg(readable(self.plot().to_dict()))
+        return f"<div><b>{escape(self.batch)}</b><pre style='white-space:pre-wrap'>{text}</pre>{svg}{head}</div>"
 
 
 def counterfactual(
