@@ -12,6 +12,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from counterlog.errors import ModelError
+
 if TYPE_CHECKING:
     from counterlog.model.view import Opportunities
 
@@ -98,7 +100,18 @@ def inner_products(left: Tensor, right: Tensor, rows: Opportunities) -> Tensor:
 
     Where the opportunities fill a good part of the grid one matrix product is made for all cells. Else rows are
     gathered, and on a CPU the gradient is two sparse products. All ways give the same numbers up to rounding.
+
+    Raises
+    ------
+    ModelError
+        More than one table of rows, as where a handler splits worlds at a site of users or items: rows are looked up
+        along the first dimension.
     """
+    if left.dim() != 2 or right.dim() != 2:
+        raise ModelError(
+            f"an affinity takes one row a user and one row an item; given shapes {tuple(left.shape)} and "
+            f"{tuple(right.shape)}. Worlds cannot be split at a site of users or items: act in one world at a time"
+        )
     n_users, n_items = left.shape[0], right.shape[0]
     if 4 * len(rows) >= n_users * n_items:
         return (left @ right.T).reshape(-1).index_select(0, rows.user * n_items + rows.item)
