@@ -39,10 +39,11 @@ def test_the_example_runs_as_it_stands(readme: str, tmp_path: Path, monkeypatch,
 def test_the_commands_run_as_they_stand(readme: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks(readme, "sh") for line in block.splitlines() if line.startswith("counterlog ")]
-    assert len(commands) == 7
+    assert len(commands) == 9
     for command in commands:
         assert main(shlex.split(LONG.sub(SHORT, command))[1:]) == 0, capsys.readouterr().err
-    assert {p.name for p in tmp_path.iterdir()} == {"graph.svg", "fit", "items.csv", "synthetic", "report.html"}
+    made = {"graph.svg", "fit", "items.csv", "without-popularity", "synthetic", "report.html"}
+    assert {p.name for p in tmp_path.iterdir()} == made
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/limits.md"])
