@@ -36,7 +36,7 @@ def rows(card: Card) -> list[tuple[str, str]]:
     ]
     if card.identified and card.adjust_for:
         found.append(("adjusts for", ", ".join(card.adjust_for)))
-    found += [("would need" if k == 0 else "", text) for k, text in enumerate(card.would_need)]
+    found += [("or" if k else "would need", text) for k, text in enumerate(card.would_need)]
     found.append(("rests on", card.rests_on))
     found += [("assumes" if k == 0 else "", text) for k, text in enumerate(card.assumptions)]
     if card.overlap:

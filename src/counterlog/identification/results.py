@@ -93,7 +93,7 @@ class NotIdentified:
         return [
             ("identified", f"no: {_query(self.effect_of, self.on)} cannot be told from the log"),
             ("because", self.because),
-            *_listed("would need", self.would_need),
+            *_listed("would need", self.would_need, "or"),  # each would do alone
             *([("instruments", local_effect(self))] if self.instruments else []),
             ("a fit", f"rests on {self.rests_on}"),
             *_listed("assumes", self.assumptions),
@@ -129,8 +129,8 @@ def _query(effect_of: tuple[str, ...], on: str) -> str:
     return f"P({on} | do({', '.join(effect_of)}))"
 
 
-def _listed(label: str, entries: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(label if k == 0 else "", entry) for k, entry in enumerate(entries)]
+def _listed(label: str, entries: tuple[str, ...], again: str = "") -> list[tuple[str, str]]:
+    return [(label if k == 0 else again, entry) for k, entry in enumerate(entries)]
 
 
 def _json(answer: Identified | NotIdentified, **own: Any) -> dict[str, Any]:

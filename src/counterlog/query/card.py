@@ -19,7 +19,7 @@ class Card:
 
     ``rung`` is L1 (association), L2 (intervention) or L3 (counterfactual); ``identified`` is True only if the effect
     follows from the graph and the observed columns without the parametric form; ``adjust_for`` the columns of such a
-    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, ``would_need`` what
+    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, each of ``would_need`` what
     would make it so; ``criterion`` by which it is; ``overlap`` how probable the queried exposure was.
     """
 
@@ -57,7 +57,7 @@ class Card:
         lines = [f"{self.estimand}  [{self.rung}]", known]
         if self.identified and self.adjust_for:
             lines.append(f"adjusts for: {', '.join(self.adjust_for)}")
-        lines += [f"would need: {entry}" for entry in self.would_need]
+        lines += [f"{'or' if k else 'would need'}: {entry}" for k, entry in enumerate(self.would_need)]
         lines += [f"rests on: {self.rests_on}", *(f"assumes: {a}" for a in self.assumptions)]
         if self.overlap:
             lines.append(f"overlap: {self.overlap['status']}: {self.overlap['message']}")
