@@ -19,8 +19,9 @@ class Card:
 
     ``rung`` is L1 (association), L2 (intervention) or L3 (counterfactual); ``identified`` is True only if the effect
     follows from the graph and the observed columns without the parametric form; ``adjust_for`` the columns of such a
-    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, each of ``would_need`` what
-    would make it so; ``criterion`` by which it is; ``overlap`` how probable the queried exposure was.
+    set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, each of
+    ``would_need`` what would make it so; ``criterion`` by which it is; ``overlap`` how probable the queried exposure
+    was.
     """
 
     rung: str
