@@ -124,7 +124,7 @@ def judged(
         status="REVIEW" if review else "PASS",
         message=(
             f"{done} {refuted:.4g}; it should be {expected:.4g}, give or take {away:.2g} (t = {score:.2f}, "
-            f"p = {p:.2g}, false-alarm rate {case.rate:g}, {n} fits)."
+            f"p = {p:.2g}, false-alarm rate {case.rate:g}{f', {n} fits' if n > 1 else ''})."
         ),
         advice=advice if review else "",
         cannot_see=cannot_see,
