@@ -1,4 +1,4 @@
-"""Both notebooks run in their short form, in the runner that `make notebooks` uses; neither holds an output."""
+"""The notebooks run in their short form, in the runner that `make notebooks` uses; none holds an output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-NOTEBOOKS = ("01_tour", "02_audit_exposure_bias")
+NOTEBOOKS = ("01_tour", "02_audit_exposure_bias", "03_counterfactual_data")
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
