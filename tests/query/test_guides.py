@@ -58,3 +58,12 @@ def test_counterfactuals(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     low, high = due.necessity.interval
     assert low < 1 - float(anyway[had].mean()) < high
     assert due.sufficiency.rows == int(((rows["reminder"] == 0) & (rows["click"] == 0)).sum())
+
+
+def test_sensitivity(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = blocks(root, "sensitivity", monkeypatch)
+    found = scope["found"]
+    assert 1 / 1.5 < found.strength < 1.5
+    assert not found.opposed
+    assert "unseen cause" in scope["answer"].card.sensitivity
+    assert scope["refutation"].verdict == "PASS"

@@ -10,6 +10,8 @@ import numpy as np
 import pyro.distributions as dist
 import pytest
 import torch
+from tests.inference import programs
+from tests.inference.test_fit import impressions
 from tests.inference.worlds import zoo_log
 from tests.query.refutable import clean, hard_coded, takes_for_granted, world
 from tests.query.unseen import clicked
@@ -24,6 +26,7 @@ from counterlog.model.worlds import run
 from counterlog.query.refit import Case, doubt, judged, known_rows
 from counterlog.query.refutation import Refutation, Refuted
 from counterlog.query.refute import REFUTERS
+from counterlog.query.refute_columns import back_door
 from counterlog.query.refute_known import dummy_outcome, placebo_exposure
 from counterlog.query.refute_stable import COEFFICIENTS, added, of_users, random_common_cause, subset, with_random_cause
 from counterlog.rng import seeded
@@ -34,7 +37,7 @@ FITTING = (placebo_exposure, random_common_cause, subset, dummy_outcome)
 
 
 def test_a_placebo_exposure_finds_a_selection_that_is_taken_for_granted() -> None:
-    fit = cl.fit(hard_coded, world("rating", 0), steps=200)
+    fit = cl.fit(hard_coded, world("rating", 0), steps=120)
     found = cl.refute(fit, refuters=[placebo_exposure])["placebo exposure"]
     assert found.status == "REVIEW"
     assert found.p_value < 1e-3
@@ -60,10 +63,20 @@ def test_halves_of_the_users_find_a_robot_that_carries_the_answer() -> None:
 
 
 def test_a_dummy_outcome_finds_a_dependence_that_is_taken_for_granted() -> None:
-    fit = cl.fit(takes_for_granted, world("click", 0), steps=200)
+    fit = cl.fit(takes_for_granted, world("click", 0), steps=120)
     found = cl.refute(fit, refuters=[dummy_outcome])["dummy outcome"]
     assert found.status == "REVIEW"
     assert found.refuted > found.expected + 0.05
+
+
+def test_the_back_door_estimate_finds_a_wrong_form_and_its_own_refuters_pass() -> None:
+    wrong = cl.refute(cl.fit(takes_for_granted, world("click", 0), steps=150), refuters=[back_door])
+    assert wrong["back-door estimate"].status == "REVIEW"
+    assert wrong["back-door estimate"].p_value < 1e-3
+    right = cl.refute(clean("click", 0, 100), refuters=[back_door])
+    assert {r.status for r in right.results} == {"PASS"}
+    assert right["DoWhy placebo treatment"].refuted == pytest.approx(0.0, abs=0.03)  # not of stale propensities
+    assert right["back-door estimate"].refuted == wrong["back-door estimate"].refuted, "it is of the log alone"
 
 
 # clean worlds
@@ -71,7 +84,7 @@ def test_a_dummy_outcome_finds_a_dependence_that_is_taken_for_granted() -> None:
 
 @functools.cache
 def quick_clean() -> Refutation:
-    return cl.refute(clean("click", 0, 150), refuters=FITTING)
+    return cl.refute(clean("click", 0, 100), refuters=FITTING)
 
 
 def test_a_clean_world_passes_everything() -> None:
@@ -104,13 +117,26 @@ def test_forty_clean_worlds_stay_quiet_at_the_stated_rate(record_property: Any) 
     assert set(alarms) == {"placebo exposure", "random common cause", "subset", "dummy outcome"}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_the_back_door_estimate_is_quiet_in_forty_clean_worlds() -> None:
+    """At a rate of 0.05 more than 6 of 40 alarms have a probability of 0.0034."""
+    alarms: dict[str, int] = {}
+    for seed in range(40):
+        for result in cl.refute(clean(("click", "rating")[seed % 2], seed + 200, 200), refuters=[back_door]).results:
+            alarms[result.name] = alarms.get(result.name, 0) + (result.status == "REVIEW")
+    print(alarms)
+    assert len(alarms) == 4
+    assert all(count <= 6 for count in alarms.values()), alarms
+
+
 # the test
 
 
 def test_the_test_keeps_its_rate_and_finds_what_is_far() -> None:
     """20,000 normal draws of three repeats: the observed rate lies within 0.05 +- 0.01 and not above (6 sd)."""
     answer = quick_clean()
-    fit = clean("click", 0, 150)
+    fit = clean("click", 0, 100)
     case = Case(
         fit, "click", cl.fix(exposure=1), cl.effect(fit, "click", cl.fix(exposure=1), draws=10), 3, 0, 0.05, print
     )
@@ -154,7 +180,7 @@ def test_a_placebo_hides_half_of_the_known_outcomes_and_nothing_else(monkeypatch
 
 
 def test_a_dummy_outcome_has_the_marginal_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = clean("rating", 0, 150)
+    fit = clean("rating", 0, 50)
     seen = []
 
     def again(self: Case, name: str, index: int, log: Any, scm: Any = None, times: int = 1) -> Any:
@@ -235,6 +261,10 @@ def test_what_is_added_is_added_to_the_linear_predictor(fn: Any, predictor: Any)
 # what cannot be asked
 
 
+def plain() -> Any:
+    return cl.fit(programs.no_latents, impressions(), steps=5)
+
+
 def test_what_cannot_be_asked_is_skipped_with_the_reason() -> None:
     def why(name: str, refuter: Any, **ask: Any) -> str:
         found = cl.refute(zoo_fit(name), refuters=[refuter], **ask)
@@ -245,14 +275,17 @@ def test_what_cannot_be_asked_is_skipped_with_the_reason() -> None:
     assert "exposure is latent" in why("latent_exposure", placebo_exposure)
     assert "exposure is latent" in why("position_examination", dummy_outcome)
     assert "rating is a cause of exposure" in why("self_selection", dummy_outcome)
-    for refuter in (placebo_exposure, dummy_outcome):
+    assert "unseen common causes of exposure and click" in why("popularity_exposure", back_door)
+    assert "no rows of what was not exposed" in why("self_selection", back_door)
+    assert "nothing to adjust for" in cl.refute(plain(), refuters=[back_door]).results[0].message
+    for refuter in (placebo_exposure, dummy_outcome, back_door):
         assert "was not asked here" in why("popularity_exposure", refuter, do=cl.fix(exposure=0))
-    found = cl.refute(clean("click", 0, 150), refuters=[REFUTERS[-1]])
+    found = cl.refute(clean("click", 0, 100), refuters=[REFUTERS[-1]])
     assert "implies no independence" in found.results[0].message
 
 
 def test_the_log_must_be_that_of_the_fit() -> None:
-    fit = clean("click", 0, 150)
+    fit = clean("click", 0, 100)
     other = world("click", 1)
     with pytest.raises(InputError, match="was made for another log"):
         cl.refute(fit, other)
@@ -267,7 +300,7 @@ def test_the_log_must_be_that_of_the_fit() -> None:
 )
 def test_options_out_of_range(ask: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        cl.refute(clean("click", 0, 150), **ask)
+        cl.refute(clean("click", 0, 100), **ask)
 
 
 # the answer
@@ -288,6 +321,6 @@ def test_the_answer_is_whole() -> None:
     assert found["subset"].repeats == 2
     with pytest.raises(UnknownNameError, match="did you mean 'subset'"):
         found["subsets"]
-    assert doubt(cl.effect(clean("click", 0, 150), "click", cl.fix(exposure=1), draws=10)) > 0
+    assert doubt(cl.effect(clean("click", 0, 100), "click", cl.fix(exposure=1), draws=10)) > 0
     nothing = Refutation("click", "do(exposure=1)", 0.1, (0.0, 0.2), 0.9, (Refuted("x", "SKIPPED", "<b>\x00"),))
     assert "<b>" not in nothing._repr_html_()

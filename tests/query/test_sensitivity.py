@@ -347,8 +347,6 @@ def test_the_picture_renders_with_lines_names_and_points() -> None:
     for words in ("strength on exposure (log-odds)", "strength on the outcome (log-odds)", "hour", "#d97706"):
         assert words in spec
     assert found.png()[:8] == b"\x89PNG\r\n\x1a\n"
-    page = found._repr_html_()
-    assert "<svg" in page
 
 
 def test_names_with_control_characters_do_not_end_the_process() -> None:
@@ -358,8 +356,9 @@ def test_names_with_control_characters_do_not_end_the_process() -> None:
 
     found = naive_found()
     odd = dataclasses.replace(found, benchmarks=(Benchmark("nul\x00 <b>&", 1.0, 1.0),), on="on\x00<i>")
-    assert "<i>" not in odd._repr_html_()
-    assert odd.png()[:4] == b"\x89PNG"
+    page = odd._repr_html_()
+    assert "<svg" in page
+    assert "<i>" not in page
 
 
 def test_laws_are_those_of_the_program() -> None:
