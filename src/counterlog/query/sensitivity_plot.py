@@ -133,9 +133,7 @@ def _points(found: Sensitivity) -> list[dict[str, Any]]:
         if max(cause.exposure, cause.outcome) > found.limit:
             continue
         place = {"a": cause.exposure, "b": side * cause.outcome}
-        close = [
-            p for p in shown if p["label"] and abs(p["a"] - place["a"]) < near and abs(p["b"] - place["b"]) < near
-        ]
+        close = [p for p in shown if p["label"] and abs(p["a"] - place["a"]) < near and abs(p["b"] - place["b"]) < near]
         if close:
             close[0]["label"] += f", {cause.site}"
         shown.append({**place, "label": "" if close else cause.site})
