@@ -43,5 +43,22 @@ def test_bad_input_writes_nothing(run_cli, csv, tmp_path, wrong):
     assert not (tmp_path / "page.html").exists()
 
 
+def test_a_counterfactual_batch_beside_its_fit(run_cli, tmp_path):
+    from tests.synth.small_fits import fitted
+
+    fit = fitted("popularity_exposure")
+    fit.save(tmp_path / "fit")
+    run_cli("counterfactual", "fit", "fit/log", "--do", "popularity=0", "--draws", "10", "--out", "store", expect=0)
+    asked = ("audit", "fit/log", "--fit", "fit", "--synthetic", "store", "--out", "page.html")
+    found = run_cli(*asked, "--json", expect=0).json()
+    statuses = {finding["name"]: finding["status"] for finding in found["findings"]}
+    assert statuses["counterfactual_events"] == "PASS"
+    assert statuses["counterfactual_answers"] in ("PASS", "REVIEW")
+    assert found["card"]["estimand"].startswith("E[click | do(exposure=1)]")
+    assert found["about"]["synthetic"]["card"]["rung"] == "L3"
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "What the synthetic batch rests on" in page
+
+
 def test_help_has_an_example(run_cli):
     assert "counterlog audit log.csv" in run_cli("audit", "--help", expect=0).stdout

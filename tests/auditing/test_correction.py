@@ -68,7 +68,12 @@ def test_an_audit_with_a_fit(monkeypatch):
     assert asked == {"on": "stars", "do": {"shown": 1}}
     assert found["naive_vs_corrected"].status == found.verdict == "FAIL"
     assert "correction" in [chart.name for chart in found.charts]
-    assert found.about["fit"] == {"model": "toy", "hash": "0" * 64, "card": "assumes: <the graph>"}
+    assert found.about["fit"] == {
+        "model": "toy",
+        "hash": "0" * 64,
+        "card": {"identified": False, "assumptions": ["the graph"]},
+    }
+    assert found.card == found.to_json()["card"] == found.about["fit"]["card"]
 
 
 @pytest.mark.parametrize(

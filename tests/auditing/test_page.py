@@ -74,7 +74,11 @@ def nasty(payload: str) -> InteractionLog:
 def test_nothing_in_a_log_becomes_markup(payload, tmp_path):
     log = nasty(payload)
     intervention = {"fix": {payload: 1}, "shift": {}, "replace": {}, "cut": []}
-    batch = SimpleNamespace(table=log.table, card={"batch": payload, "kind": payload, "intervention": intervention})
+    said = dict.fromkeys(("rung", "estimand", "because", "rests_on", "sensitivity", "interval"), payload)
+    said |= {"identified": False, "would_need": [payload], "assumptions": [payload]}
+    said |= {"overlap": {"status": payload, "message": payload}}
+    card = {"batch": payload, "kind": payload, "intervention": intervention, "identification": said}
+    batch = SimpleNamespace(table=log.table, card=card)
     found = audit(log, synthetic=batch)
     pages = [found.to_html(tmp_path / "page.html").read_text("utf-8"), found._repr_html_()]
     for page in pages:

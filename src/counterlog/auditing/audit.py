@@ -13,7 +13,7 @@ from counterlog.auditing.copies import CopyThresholds
 from counterlog.auditing.correction import CorrectionThresholds, check_correction, corrected_mean
 from counterlog.auditing.distance import LikenessThresholds
 from counterlog.auditing.exposed import Exposed, exposed_rows, most_exposed
-from counterlog.auditing.finding import Finding
+from counterlog.auditing.finding import Finding, jsonable
 from counterlog.auditing.likeness import likeness
 from counterlog.auditing.overlap import CalibrationThresholds, OverlapThresholds, check_calibration, check_overlap
 from counterlog.auditing.pictures import log_pictures
@@ -162,18 +162,19 @@ def _log_findings(
 
 def _add_correction(
     log: InteractionLog, fit: Any, limits: Thresholds, seed: int, findings: list[Finding], skipped: dict[str, str]
-) -> str:
-    """Add the finding on the corrected mean, or why there is none; the card's text."""
+) -> dict[str, Any] | None:
+    """Add the finding on the corrected mean, or why there is none; the answer's card as data."""
     try:
         answer = corrected_mean(fit, derive(seed, "audit", "correction"))
     except RefusedError as error:
         skipped["naive_vs_corrected"] = f"the question was refused: {error}"
-        return ""
+        return None
     if answer.naive is None:
         skipped["naive_vs_corrected"] = "the log has no naive answer to compare with"
     else:
         findings.append(check_correction(log, answer, limits.correction))
-    return str(answer.card.to_text())
+    card: dict[str, Any] = jsonable(answer.card.to_json())
+    return card
 
 
 def _about(log: InteractionLog) -> dict[str, Any]:

@@ -68,12 +68,13 @@ class Batch:
         return found if isinstance(found, Mapping) else {}
 
     def about(self) -> dict[str, Any]:
-        """Batch name, rows, rung and intervention, for the head of a report."""
+        """Batch name, rows, rung, intervention and identification card, for a report."""
         return {
             "batch": str(self.card.get("batch", "")),
             "rows": self.table.num_rows,
             "rung": self.rung(),
             "intervention": jsonable(self.card.get("intervention")),
+            "card": jsonable(self.card.get("identification")),
         }
 
     def rung(self) -> str | None:

@@ -17,6 +17,7 @@ from counterlog.auditing.distance import LikenessThresholds, distance_finding
 from counterlog.auditing.exposed import Exposed
 from counterlog.auditing.finding import Finding, Status, number, percent
 from counterlog.auditing.itemwise import check_outcome_by_item
+from counterlog.auditing.otherworld import check_answers, check_events
 from counterlog.auditing.pictures import plot_two
 from counterlog.auditing.resample import user_sums
 from counterlog.logs.log import InteractionLog
@@ -36,7 +37,12 @@ def likeness(
     findings = [check_schema(log, batch), check_unseen(batch, limits)]
     if batch.counterfactual:
         why = "counterfactual rows are the real events in another world: like them by construction"
-        return findings, [], dict.fromkeys(("likeness_popularity", "likeness_activity", *OUTCOME_CHECKS), why)
+        left_out = dict.fromkeys(("likeness_popularity", "likeness_activity", *OUTCOME_CHECKS), why)
+        findings.append(check_events(log, batch))
+        if log.roles.outcome is None:
+            return findings, [], left_out | {"counterfactual_answers": "the log has no outcome"}
+        answers, chart = check_answers(log, batch)
+        return [*findings, answers], [chart] if chart else [], left_out
     skipped: dict[str, str] = {}
     charts: list[Chart] = []
     if exposed.outcome is None or batch.outcome is None:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterlog.auditing.card import card_rows
 from counterlog.auditing.finding import number
 from counterlog.logs.readable import readable
 
@@ -71,6 +72,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = _shown
     environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["sentences"] = card_rows
     environment.filters["scalars"] = _scalars
     environment.filters["tables"] = _tables
     return environment

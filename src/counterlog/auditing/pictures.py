@@ -10,7 +10,7 @@ import numpy as np
 
 from counterlog.auditing.charts import Chart, bars, intervals, lines
 from counterlog.auditing.exposed import Exposed
-from counterlog.auditing.finding import Finding
+from counterlog.auditing.finding import Finding, number
 from counterlog.logs.concentration import lorenz
 
 #: Points on a curve: more could not be seen.
@@ -93,6 +93,25 @@ def plot_two(
     for label, a, b in zip(labels, real, made, strict=True):
         rows += [{"x": label, "y": float(a), "series": "real"}, {"x": label, "y": float(b), "series": "synthetic"}]
     return Chart(name, title, caption, rows, bars(x, "share of exposed rows"))
+
+
+def plot_worlds(outcome: str, was: np.ndarray, other: np.ndarray) -> Chart:
+    """From which outcome to which the events went: rows of a counterfactual batch, in the draw that was written out."""
+    edges = np.unique(np.concatenate([was, other]))
+    if len(edges) > 8:  # fifths of what was seen
+        edges = np.unique(np.quantile(was, [0.2, 0.4, 0.6, 0.8, 1.0]))
+    top = len(edges) - 1
+    codes = [np.minimum(np.searchsorted(edges, values), top) for values in (was, other)]
+    exact = bool(np.isin(was, edges).all() and np.isin(other, edges).all())
+    names = [f"{edge:g}" if exact else f"≤ {number(edge)}" for edge in edges]
+    names[-1:] = [f"> {number(edges[-2])}"] if top and not exact else names[-1:]
+    counts = [np.bincount(code, minlength=len(names)) / max(1, len(was)) for code in codes]
+    rows: list[dict[str, Any]] = []
+    for name, before, after in zip(names, *counts, strict=True):
+        rows += [{"x": name, "y": float(before), "series": "as it was"},
+                 {"x": name, "y": float(after), "series": "in the other world"}]  # fmt: skip
+    caption = "Shares of the events with an outcome, as it was and in the draw of the other world that was written out."
+    return Chart("worlds", "Outcomes in two worlds", caption, rows, bars(outcome, "share of the events"))
 
 
 def log_pictures(exposed: Exposed, findings: dict[str, Finding], outcome: str) -> list[Chart]:

@@ -50,12 +50,19 @@ class Audit:
         why = f"It was not made: {self.skipped[name]}." if name in self.skipped else ""
         raise unknown_name("finding", name, [f.name for f in self.findings], why)
 
+    @property
+    def card(self) -> Mapping[str, Any] | None:
+        """The identification card of the fit's mean outcome under exposure=1, if a fit was given and answered."""
+        found: Mapping[str, Any] | None = self.about.get("fit", {}).get("card")
+        return found
+
     def to_json(self) -> dict[str, Any]:
-        """Verdict, findings, what was left out and why, and the charts' data, JSON-able."""
+        """Verdict, findings, what was left out and why, the cards, and the charts' data, JSON-able."""
         return {
             "verdict": self.verdict,
             "findings": [finding.to_json() for finding in self.findings],
             "skipped": dict(self.skipped),
+            "card": self.card,
             "about": dict(self.about),
             "charts": [chart.to_json() for chart in self.charts],
         }
