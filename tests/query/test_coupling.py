@@ -17,7 +17,7 @@ from counterlog.query.choices import choice_chance, race
 from counterlog.query.coupling import couple
 
 N = 20_000
-#: Monte Carlo tests below: |z| of at most 4.5 for each of some 40 fixed-seed comparisons, false alarms below 1e-3 in all.
+#: Monte Carlo tests below: |z| of at most 4.5 for each of some 40 comparisons of fixed seeds, false alarms below 1e-3.
 Z = 4.5
 
 
