@@ -42,6 +42,16 @@ def takes_for_granted(view):
         pyro.sample("click", dist.Bernoulli(probs=exposure * (base - 3.0 * hour).sigmoid()))
 
 
+@scm(exposure="exposure", outcome="click")
+def lacks_an_arrow(view):
+    """hour -> exposure -> click, though the hour acts on clicks as well."""
+    seen, base, lean = (pyro.sample(n, dist.Normal(0.0, 1.5)) for n in ("seen", "base", "lean"))
+    with view.opportunities():
+        hour = pyro.sample("hour", dist.Normal(0.0, 1.0))
+        exposure = pyro.sample("exposure", dist.Bernoulli(logits=seen + lean * hour))
+        pyro.sample("click", dist.Bernoulli(probs=exposure * base.sigmoid()))
+
+
 @scm(exposure="exposure", outcome="click", latent=("taste", "charm"))
 def liked(view):
     """taste, charm -> exposure -> click <- taste, charm."""

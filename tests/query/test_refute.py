@@ -13,7 +13,7 @@ import torch
 from tests.inference import programs
 from tests.inference.test_fit import impressions
 from tests.inference.worlds import zoo_log
-from tests.query.refutable import clean, hard_coded, takes_for_granted, world
+from tests.query.refutable import clean, hard_coded, lacks_an_arrow, takes_for_granted, world
 from tests.query.unseen import clicked
 from tests.query.worlds import zoo_fit
 
@@ -25,8 +25,7 @@ from counterlog.model.mechanisms import OrdinalRating
 from counterlog.model.worlds import run
 from counterlog.query.refit import Case, doubt, judged, known_rows
 from counterlog.query.refutation import Refutation, Refuted
-from counterlog.query.refute import REFUTERS
-from counterlog.query.refute_columns import back_door
+from counterlog.query.refute_columns import back_door, implied_independences
 from counterlog.query.refute_known import dummy_outcome, placebo_exposure
 from counterlog.query.refute_stable import COEFFICIENTS, added, of_users, random_common_cause, subset, with_random_cause
 from counterlog.rng import seeded
@@ -77,6 +76,14 @@ def test_the_back_door_estimate_finds_a_wrong_form_and_its_own_refuters_pass() -
     assert {r.status for r in right.results} == {"PASS"}
     assert right["DoWhy placebo treatment"].refuted == pytest.approx(0.0, abs=0.03)  # not of stale propensities
     assert right["back-door estimate"].refuted == wrong["back-door estimate"].refuted, "it is of the log alone"
+
+
+def test_implied_independences_find_a_missing_arrow() -> None:
+    fit = cl.fit(lacks_an_arrow, world("click", 0), steps=20)
+    found = cl.refute(fit, refuters=[implied_independences])["implied independences"]
+    assert found.status == "REVIEW"
+    assert "hour" in found.message
+    assert "an arrow is missing" in found.advice
 
 
 # clean worlds
@@ -280,7 +287,7 @@ def test_what_cannot_be_asked_is_skipped_with_the_reason() -> None:
     assert "nothing to adjust for" in cl.refute(plain(), refuters=[back_door]).results[0].message
     for refuter in (placebo_exposure, dummy_outcome, back_door):
         assert "was not asked here" in why("popularity_exposure", refuter, do=cl.fix(exposure=0))
-    found = cl.refute(clean("click", 0, 100), refuters=[REFUTERS[-1]])
+    found = cl.refute(clean("click", 0, 100), refuters=[implied_independences])
     assert "implies no independence" in found.results[0].message
 
 
@@ -291,7 +298,7 @@ def test_the_log_must_be_that_of_the_fit() -> None:
         cl.refute(fit, other)
     same = world("click", 0)
     assert same is not fit.log
-    assert cl.refute(fit, same, refuters=[REFUTERS[-1]]).on == "click"
+    assert cl.refute(fit, same, refuters=[implied_independences]).on == "click"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "refute": ("counterlog.cli.refute", "Try to refute an answer by what should not matter."),
     "simulate": ("counterlog.cli.simulate", "A synthetic log under an intervention, into a store."),
     "counterfactual": ("counterlog.cli.counterfactual", "The same events in another world, into a versioned store."),
-    "audit": ("counterlog.cli.audit", "Findings on logs, fits, synthetic data: PASS, REVIEW, FAIL."),
+    "audit": ("counterlog.cli.audit", "Findings on logs and fits: PASS, REVIEW, FAIL."),
     "history": ("counterlog.cli.history", "The batches of a store with their cards."),
     "export": ("counterlog.cli.export", "A batch of a store in another tool's format."),
     "models": ("counterlog.cli.models", "The models to start from: list them, copy one."),
