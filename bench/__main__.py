@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import torch
 
 import counterlog as cl
+from bench import otherworld
 from bench.reference import auto_normal, numpy_simulation, torch_blocks
 from bench.world import SIZES, bench_model, draw, log_of
 
@@ -43,6 +44,7 @@ def main() -> None:
     held_out("S", args.batch)
     step_cost(args.batch)
     memory()
+    otherworld.report()
 
 
 def line(what: str, ours: float, reference: float, ratio: float, target: str, unit: str) -> None:
