@@ -1,5 +1,6 @@
 # Everything runs inside .venv, which the first target that needs it makes with nothing but Python, git and make.
 #   make setup PYTHON=/path/to/python3.12      another interpreter
+#   make test WORKERS=1                        one test after another, instead of one a core
 #   make setup PIP_ARGS="--index-url URL"      another package index (for example one with CPU builds of torch only)
 
 VENV := .venv
@@ -8,6 +9,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+WORKERS ?= auto
 # 3.11 first: it is the version that the figures in the documentation were measured with.
 CANDIDATES := python3.11 python3 python3.12 python3.13 python3.14 python
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
@@ -44,16 +46,16 @@ demo: $(READY) ## Run the main job end to end on the embedded data
 	@echo "==> counterlog demo --out demo-out"
 	@$(BIN)/counterlog demo --out demo-out
 
-test: lint unit notebooks ## Lint, run every quick test and case, execute the notebooks
+test: lint unit ## Lint, run every quick test and case; the notebooks are among them
 	@echo "==> all green"
 
 unit: $(READY)
 	@echo "==> tests"
-	@$(BIN)/python -m pytest --durations=10 $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=10 $(PYTEST_ARGS)
 
 test-slow: $(READY) ## Run the statistical tests that take minutes
 	@echo "==> slow tests"
-	@$(BIN)/python -m pytest -m slow --durations=10 $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(WORKERS) --durations=10 $(PYTEST_ARGS)
 
 lint: $(READY) ## Check style, format and types
 	@echo "==> ruff"
