@@ -1,61 +1,14 @@
-"""Reusable parts of programs: priors, an ordinal rating, positions in a slate."""
+"""An ordered outcome, such as a rating."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pyro
 import pyro.distributions as dist
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints
-
-from counterlog.model.pairs import inner_products
-from counterlog.model.view import Opportunities
-
-
-def normal(name: str, *shape: int, loc: float = 0.0, scale: float = 1.0) -> Tensor:
-    """A normal site of event shape ``shape``: standard normal unless said otherwise."""
-    return pyro.sample(name, dist.Normal(loc, scale).expand(shape).to_event(len(shape)))
-
-
-def spread(name: str, *shape: int, scale: float = 1.0) -> Tensor:
-    """A half-normal site of event shape ``shape``: how strongly something varies; ``scale`` is its prior scale."""
-    return pyro.sample(name, dist.HalfNormal(scale * torch.ones(shape)).to_event(len(shape)))
-
-
-def cutpoints(n_levels: int, first: str = "first", gaps: str = "gaps") -> Tensor:
-    """Increasing cut-points ``[n_levels - 1]`` of an ordered outcome.
-
-    The first is normal, the gaps are log-normal, so that every draw and every starting point is strictly increasing
-    (equal cut-points would give a level the probability zero).
-    """
-    start = pyro.sample(first, dist.Normal(-1.0, 1.0))
-    if n_levels < 3:
-        return start[..., None]
-    steps = pyro.sample(gaps, dist.LogNormal(torch.zeros(n_levels - 2), 0.5).to_event(1))
-    return torch.cat([start[..., None], start[..., None] + steps.cumsum(-1)], -1)
-
-
-def pick(table: Tensor, index: Tensor) -> Tensor:
-    """Rows of a table by index: ``table[index]`` along the first dimension, twice as fast on tables beyond the
-    cache.
-    """
-    return table.index_select(0, index)
-
-
-def affinity(preference: Tensor, attribute: Tensor, o: Opportunities) -> Tensor:
-    """Inner product of the user's preference and the item's attribute for each opportunity, shape ``[n]``."""
-    return inner_products(preference, attribute, o)
-
-
-def crossed(user_features: Tensor, item_features: Tensor, weights: Tensor, o: Opportunities) -> Tensor:
-    """Bilinear form of user and item features, ``x_u W x_i``, for each opportunity, shape ``[n]``.
-
-    ``weights`` is ``[p, q]``.
-    """
-    return inner_products(user_features @ weights, item_features, o)
 
 
 class OrdinalRating(dist.TorchDistribution):
@@ -146,45 +99,3 @@ class OrdinalRating(dist.TorchDistribution):
         above = torch.where(value == 0, torch.zeros_like(low), F.logsigmoid(-low))
         middle = torch.where((value > 0) & (value < top), torch.log(-torch.expm1(-gap)), torch.zeros_like(gap))
         return below + above + middle
-
-
-class Positions(dist.TorchDistribution):
-    """Rank in a slate, 1 .. n, from logits ``[..., n]``; a categorical distribution that counts from one."""
-
-    arg_constraints = {"logits": constraints.real_vector}  # noqa: RUF012
-    has_enumerate_support = True
-
-    def __init__(self, logits: Tensor, validate_args: bool | None = None) -> None:
-        self._base = dist.Categorical(logits=logits, validate_args=False)
-        self.logits = self._base.logits
-        super().__init__(self._base.batch_shape, validate_args=False)
-
-    @constraints.dependent_property(is_discrete=True, event_dim=0)
-    def support(self) -> Any:  # noqa: D102
-        return constraints.integer_interval(1, self.logits.shape[-1])
-
-    @property
-    def probs(self) -> Tensor:
-        """P(position = k + 1), batch shape + ``[n]``."""
-        return self._base.probs
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected rank."""
-        return (self.probs * torch.arange(1, self.logits.shape[-1] + 1, device=self.logits.device)).sum(-1)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Positions:
-        """The same distribution over a larger batch."""
-        return Positions(self.logits.expand((*torch.Size(batch_shape), self.logits.shape[-1])))
-
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All ranks along a new first dimension."""
-        return self._base.enumerate_support(expand) + 1
-
-    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:  # noqa: B008
-        """Draw ranks (int64) from 1."""
-        return self._base.sample(torch.Size(sample_shape)) + 1
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log P(position = value)."""
-        return self._base.log_prob(value.long() - 1)
