@@ -10,6 +10,7 @@ import pytest
 
 from counterlog import zoo
 from counterlog.testing import SCMChecks, Sizes
+from tests.zoo.checked import checked_models
 
 SMALL = Sizes(n_users=200, n_items=100, steps=500)
 
@@ -42,7 +43,4 @@ def test_every_model_opens_with_its_dag_and_its_assumptions(name: str) -> None:
 
 
 def test_the_zoo_is_the_one_that_is_checked_here() -> None:
-    checked = {
-        c.scm.name for c in (TestSelfSelection, TestPopularityExposure, TestPositionExamination, TestLatentExposure)
-    }
-    assert checked == set(zoo.names())
+    assert checked_models() == set(zoo.names())
