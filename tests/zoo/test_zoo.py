@@ -7,10 +7,10 @@ With the seed fixed there is no chance in it: what can fail is a change of the m
 from __future__ import annotations
 
 import pytest
+from tests.zoo.checked import checked_models
 
 from counterlog import zoo
 from counterlog.testing import SCMChecks, Sizes
-from tests.zoo.checked import checked_models
 
 SMALL = Sizes(n_users=200, n_items=100, steps=500)
 
