@@ -14,6 +14,7 @@ SOURCE = Path(counterlog.__file__).parent
 #: Each package imports only from packages above its own row (docs/architecture.md).
 ROWS = (
     ("errors", "rng"),
+    ("finding",),
     ("logs",),
     ("model",),
     ("zoo",),
