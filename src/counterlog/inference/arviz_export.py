@@ -76,6 +76,31 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
     return data
 
 
+def pareto_smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pareto-smoothed importance sampling (Vehtari, Simpson, Gelman, Yao, Gabry 2024, JMLR 25).
+
+    Parameters
+    ----------
+    log_ratios
+        ``[m, draws]``: of each of ``m`` quantities, its own importance ratios.
+
+    Returns
+    -------
+    tuple
+        Smoothed normalised log-weights ``[m, draws]`` and k-hat ``[m]``; k-hat is 0 where all ratios are equal.
+    """
+    import arviz as az
+
+    flat = np.ptp(log_ratios, axis=1) < 1e-9
+    weights = np.full(log_ratios.shape, -math.log(log_ratios.shape[1]))
+    khat = np.zeros(len(log_ratios))
+    if not flat.all():
+        # reff of 1: the draws are independent. ArviZ orients weights as [..., draws].
+        smoothed, k = az.psislw(log_ratios[~flat].astype(np.float64), 1.0)
+        weights[~flat], khat[~flat] = np.asarray(smoothed), np.asarray(k)
+    return weights, khat
+
+
 def write_netcdf(fit: Fit, path: Path, draws: int = 200, rng: int = 0) -> None:
     """`to_arviz` as a netCDF file, which ``arviz.from_netcdf`` opens.
 
