@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from counterlog.errors import RefusedError
-from counterlog.model.mechanisms import OrdinalRating, Positions
+from counterlog.model.mechanisms import Hurdle, OrdinalRating, OverdispersedCount, Positions
 from counterlog.query.choices import choice_chance, race
 from counterlog.query.coupling import couple
 
@@ -36,6 +36,7 @@ ORDERED: dict[str, Callable[[Tensor], Any]] = {
     "ordered": lambda x: OrdinalRating(x, CUTS),
     "count": lambda x: dist.Poisson(torch.exp(x)),
     "overdispersed count": lambda x: dist.NegativeBinomial(3.0, logits=x - 1.5),
+    "overdispersed count by its mean": lambda x: OverdispersedCount(torch.exp(x), torch.tensor(2.0)),
 }
 REAL: dict[str, Callable[[Tensor], Any]] = {
     "log-normal": lambda x: dist.LogNormal(x, 0.7),
@@ -288,3 +289,41 @@ def test_two_kinds_share_no_noise() -> None:
         )
     with pytest.raises(RefusedError, match="quantiles of Beta are not known"):
         couple(dist.Beta(1.0, torch.tensor(2.0)), torch.tensor(0.5), dist.Beta(1.0, torch.tensor(3.0)))
+
+
+# a hurdle
+
+
+def behind(gate: Tensor, x: Tensor) -> Hurdle:
+    return Hurdle(gate, dist.LogNormal(x, 0.7))
+
+
+def test_an_amount_behind_a_hurdle_keeps_its_quantile_and_is_drawn_where_there_was_none() -> None:
+    x, y = spread_out(-1, 1, 1), spread_out(-1, 1, 2)
+    gate, other_gate = (uniforms(N, seed=4) < 0.5).float(), (uniforms(N, seed=5) < 0.5).float()
+    fn, other = behind(gate, x), behind(other_gate, y)
+    value = drawn(fn)
+    found = couple(fn, value, other, noise=uniforms(N))
+    both, only = (gate * other_gate) > 0, (other_gate * (1 - gate)) > 0
+    assert bool((found.value[other_gate == 0] == 0).all())
+    assert bool((found.mean[other_gate == 0] == 0).all())
+    assert torch.allclose(found.value[both], value[both] * torch.exp(y - x)[both], rtol=1e-4)
+    assert torch.equal(found.value[both], found.mean[both])
+    assert torch.allclose(found.mean[only], other.amount.mean[only])
+    assert z_score(found.value[only], other.amount.mean[only]) < Z
+    same = couple(fn, value, behind(gate.clone(), x.clone()), noise=uniforms(N))
+    assert torch.equal(same.value, value)
+
+
+def test_an_open_gate_whose_amount_was_not_seen_tells_nothing() -> None:
+    x = torch.zeros(N)
+    fn, other = behind(torch.ones(N), x), behind(torch.ones(N), x + 1)
+    found = couple(fn, torch.ones(N), other, known=torch.zeros(N, dtype=torch.bool), noise=uniforms(N))
+    assert torch.allclose(found.mean, other.amount.mean)
+    assert z_score(found.value, other.amount.mean) < Z
+
+
+def test_an_amount_behind_a_hurdle_shares_no_noise_with_one_that_has_none() -> None:
+    x = torch.zeros(3)
+    with pytest.raises(RefusedError, match="share no noise"):
+        couple(behind(torch.ones(3), x), torch.ones(3), dist.LogNormal(x, 0.7), noise=uniforms(3))

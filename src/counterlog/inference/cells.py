@@ -247,12 +247,10 @@ def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarra
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = log.table[name]
-    if pa.types.is_integer(known.type) or pa.types.is_floating(known.type):
+    if _is_number(log, name):
         return column.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
     text = column.cast(pa.string())
-    levels = pc.unique(known.cast(pa.string())).drop_null()
-    levels = levels.take(pc.sort_indices(levels))
+    levels = _levels(log, name)
     codes = pc.index_in(text, value_set=levels)
     unseen = pc.and_(codes.is_null(), text.is_valid())
     if pc.any(unseen).as_py():
@@ -260,6 +258,33 @@ def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarra
             f"value of {name!r}", str(text.filter(unseen)[0]), levels.to_pylist(), "The fit has not seen it."
         )
     return codes.fill_null(len(levels)).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def levels_of(log: InteractionLog, name: str, values: np.ndarray) -> pa.Array | np.ndarray:
+    """What `encode` read as these numbers: the numbers themselves, or the log's values of these codes."""
+    import pyarrow as pa
+
+    if _is_number(log, name):
+        return values
+    levels = _levels(log, name)
+    codes = pa.array(values.astype(np.int64), mask=values >= len(levels))
+    return levels.take(codes).cast(log.table[name].type)
+
+
+def _is_number(log: InteractionLog, name: str) -> bool:
+    import pyarrow as pa
+
+    kind = log.table[name].type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _levels(log: InteractionLog, name: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    levels = pc.unique(log.table[name].cast(pa.string())).drop_null()
+    levels = levels.take(pc.sort_indices(levels))
+    return levels.combine_chunks() if isinstance(levels, pa.ChunkedArray) else levels
 
 
 def _check_values(scm: SCM, log: InteractionLog, cells: Cells) -> None:

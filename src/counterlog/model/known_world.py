@@ -101,6 +101,8 @@ class KnownWorld:
         else:
             data["exposure"], roles["exposure"] = exposure.astype(np.int8), "exposure"
             outcome = np.where(exposure > 0, outcome, 0.0 if self.kind in ("click", "count") else np.nan)
+        if self.kind == "positive":  # a log has no amount where there was none
+            outcome = np.where(outcome > 0, outcome, np.nan)
         frame = pd.DataFrame({**data, scm.outcome: outcome})[selected]
         users = pd.DataFrame({"user": [f"u{k}" for k in range(self.view.n_users)], **_named(self.view.user_features)})
         items = pd.DataFrame({"item": [f"i{k}" for k in range(self.view.n_items)], **_named(self.view.item_features)})

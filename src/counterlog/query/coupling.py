@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from counterlog.errors import RefusedError
-from counterlog.model.mechanisms import OrdinalRating, Positions
+from counterlog.model.mechanisms import Hurdle, OrdinalRating, Positions
 from counterlog.query.choices import choice_chance, race
 
 #: Counts are followed until what lies above has less probability than this; bounds end there too.
@@ -75,6 +75,8 @@ def couple(
         The two mechanisms are of different families, or of one that has no coupling here.
     """
     fn, other = plain(fn), plain(other)
+    if isinstance(fn, Hurdle) and isinstance(other, Hurdle):
+        return _behind_a_hurdle(fn, value, other, known, noise)
     if isinstance(fn, torch.distributions.Bernoulli) and isinstance(other, torch.distributions.Bernoulli):
         if not units or tuple(units) == (0.0, 1.0):
             return _coin(fn.probs, value, other.probs, known, noise, at)
@@ -112,6 +114,11 @@ def assumption(name: str, fn: Any) -> str:
     fn = plain(fn)
     if is_choice(fn):
         return f"{name}: both worlds share one Gumbel noise for each alternative (no data can tell; bounds beside)"
+    if isinstance(fn, Hurdle):
+        return (
+            f"{name}: an event keeps the quantile of its amount in both worlds; where this world had none, the other's "
+            "is a fresh draw (rank preservation; no data can tell)"
+        )
     if is_ordered(fn):
         return (
             f"{name}: both worlds share one uniform noise, so that whatever raises its distribution lowers no event's "
@@ -309,4 +316,16 @@ def _continuous(fn: Any, value: Tensor, other: Any, known: Tensor | None, noise:
         return Coupled(moved if noise is not None else None, moved, None, None, None)
     mean = torch.where(known, moved, other.mean)
     drawn = None if noise is None else torch.where(known, moved, quantile(other, noise))
+    return Coupled(drawn, mean, None, None, None)
+
+
+def _behind_a_hurdle(fn: Hurdle, value: Tensor, other: Hurdle, known: Tensor | None, noise: Tensor | None) -> Coupled:
+    """An amount that was seen says at which quantile of amounts the noise lies; a shut gate says nothing about it."""
+    from counterlog.query.quantiles import carry, quantile
+
+    seen = fn.gate > 0 if known is None else known & (fn.gate > 0)
+    inside = torch.where(seen & (value > 0), value, torch.ones((), dtype=value.dtype))
+    moved = carry(fn.amount, inside, other.amount)
+    mean = other.gate * torch.where(seen, moved, other.amount.mean)
+    drawn = None if noise is None else other.gate * torch.where(seen, moved, quantile(other.amount, noise))
     return Coupled(drawn, mean, None, None, None)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from counterlog import rng as _rng
+
 if TYPE_CHECKING:
     from counterlog.inference import Fit
     from counterlog.logs import InteractionLog
@@ -58,7 +60,7 @@ def _per_cell(fit: Fit, by: str | None) -> tuple[float, dict[str, float]]:
 def _column(fit: Fit, site: str) -> np.ndarray | None:
     log = fit.log
     if site == fit.scm.outcome:
-        return log.outcome
+        return _amounts(fit) if log.roles.outcome_kind == "positive" else log.outcome
     if site == fit.scm.exposure:
         return log.exposure
     if site == "position":
@@ -68,6 +70,20 @@ def _column(fit: Fit, site: str) -> np.ndarray | None:
         values[fit.cells.order] = fit.cells.columns[site]
         return values
     return None
+
+
+def _amounts(fit: Fit) -> np.ndarray | None:
+    """The outcome, 0 where the program has it behind a hurdle that the log says was not taken."""
+    from counterlog.model.mechanisms import Hurdle
+    from counterlog.model.view import tiny_view
+
+    values = fit.log.outcome
+    if values is None or not fit.cells.columns:
+        return values
+    with _rng.seeded(0, "amounts", fit.scm.name):
+        mechanism = fit.scm.trace(tiny_view())[fit.scm.outcome]["fn"]
+    shown = np.ones(len(values), bool) if fit.log.exposure is None else fit.log.exposure > 0
+    return np.where(shown & ~np.isfinite(values), 0.0, values) if isinstance(mechanism, Hurdle) else values
 
 
 def _counts(fit: Fit, on: str, do: Intervention) -> np.ndarray:

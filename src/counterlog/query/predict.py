@@ -141,12 +141,14 @@ def _population(fit: Fit, pairs: Any) -> tuple[pa.Table, Population]:
 
 
 def _may_lack(name: str, fit: Fit) -> None:
-    """A site between exposure and its causes is drawn from its mechanism, being of no matter once exposure is set;
-    anything else must be given.
+    """A site between exposure and its causes is drawn from its mechanism, being of no matter once exposure is set, and
+    so is what follows exposure; anything else must be given.
     """
     import networkx as nx
 
     graph = fit.scm.graph()
+    if name in nx.descendants(graph, fit.scm.exposure):
+        return  # drawn from its mechanism once exposure is set, given or not
     if name in graph:
         without = graph.subgraph(set(graph) - {fit.scm.exposure})
         if fit.scm.outcome not in nx.descendants(without, name):

@@ -14,6 +14,7 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError
+from counterlog.inference.cells import levels_of
 from counterlog.inference.population import Population, coded, frame
 from counterlog.model.interventions import Intervention
 from counterlog.model.view import Context, Opportunities, View
@@ -231,6 +232,7 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
     turns = _rng.generator(batch.seed, "turns", unit.number)
     world_of = turns.permutation(np.arange(n) % len(worlds)) if len(worlds) > 1 else None
     position = np.zeros(n) if "position" in fit.cells.columns else None
+    drawn = {name: np.zeros(n) for name in _drawn(fit, given)}
     for number, draw in enumerate(worlds):
         index = np.arange(n) if world_of is None else np.flatnonzero(world_of == number)
         if not len(index):
@@ -254,7 +256,9 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
             position[index] = (
                 world.values["position"].numpy() if "position" in world.values else unit.columns["position"][index]
             )
-    columns = _columns(batch, unit, outcome, exposure, position)
+        for name, values in drawn.items():
+            values[index] = world.values[name].numpy()
+    columns = {**_columns(batch, unit, outcome, exposure, position), **_as_logged(fit, drawn)}
     columns["propensity"] = (chance * unit.chance).astype(np.float32)
     if fit.log.roles.propensity is not None:
         columns[fit.log.roles.propensity] = columns["propensity"]
@@ -262,6 +266,17 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
     columns["truth_world"] = np.zeros(n, np.int32) if world_of is None else world_of.astype(np.int32)
     kept = _kept(batch, outcome, exposure)
     return _arrow(batch, columns, kept)
+
+
+def _drawn(fit: Fit, given: set[str]) -> list[str]:
+    """Context columns that are sites of the program and that this batch draws anew."""
+    sites = fit.scm.sites()
+    return [name for name in fit.cells.columns if name in sites and name not in given and name != "position"]
+
+
+def _as_logged(fit: Fit, drawn: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Drawn context as the log writes it: numbers as they are, codes as the values that they stand for."""
+    return {name: levels_of(fit.log, name, values) for name, values in drawn.items()}
 
 
 def _frame(batch: SyntheticLog, part: Population) -> Any:
@@ -309,7 +324,8 @@ def _columns(
     columns: dict[str, Any] = {roles.user: users, roles.item: log.items.ids.take(pa.array(unit.item))}
     if roles.outcome is not None:
         unseen = np.nan if roles.outcome_kind in ("rating", "positive") else 0.0
-        columns[roles.outcome] = np.where(exposure > 0, outcome, unseen)
+        happened = (exposure > 0) & (outcome > 0) if roles.outcome_kind == "positive" else exposure > 0
+        columns[roles.outcome] = np.where(happened, outcome, unseen)
     if roles.exposure is not None:
         columns[roles.exposure] = exposure
     if roles.position is not None and position is not None:
