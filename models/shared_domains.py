@@ -1,0 +1,75 @@
+"""One user, two catalogues or markets: what is learnt of people where the log is dense helps where it is sparse.
+
+    domain, activity, popularity ─► exposure ─► click ◄─ domain, leniency, quality
+    preference, own_preference, attribute ─► exposure, click
+
+Fork and edit this file: `counterlog models copy shared_domains`, then `counterlog fit shared_domains.py LOG --context
+domain`.
+
+When to use it: one log of opportunities with a column `exposure` and clicks in two or more catalogues (books, films),
+markets or surfaces that share users. When not: nobody is seen in two domains; a single domain (`popularity_exposure`).
+Columns: user, item, `exposure`, outcome `click`, and as context `domain` (text, or codes 0, 1, ...; at most `domains` of
+them, 2 unless set). An item may belong to one domain or be offered in several.
+Assumptions:
+- A user's preference in a domain is the sum of a part shared by all domains and a part of its own; `shared` is the
+  correlation of the preferences in two domains, the same for any two and for all users. Items of all domains have their
+  attributes in one space.
+- Domains differ in how much is shown and how much is liked; activity, leniency, popularity and quality act alike in all.
+- The platform shows what people like in that domain (`targeting`). Given the affinity of rank `dim` exposure and click
+  share no other cause. A click needs an exposure. Overlap: every cell has some chance to be exposed.
+Known truth (`truth` below): more is shown where more is liked, so the click rate of exposed rows is too high.
+"""
+
+import pyro
+import pyro.distributions as dist
+import torch
+
+from counterlog import scm
+from counterlog.model.mechanisms import affinity, exposure_logits, normal, pick, spread
+
+TRUTH = {
+    "base": [0.5, -2.5],
+    "appeal": [-0.5, -1.5],
+    "targeting": 0.8,
+    "shared": 0.8,
+    "spread": [1.2, 1.0, 0.8, 0.6],
+    "activity_spread": 0.7,
+    "popularity_spread": 0.7,
+    "leniency_spread": 0.7,
+    "quality_spread": 0.5,
+    "domain_share": [0.5, 0.5],
+}
+
+
+@scm(
+    exposure="exposure",
+    outcome="click",
+    latent=("preference", "own_preference", "attribute", "activity", "popularity", "leniency", "quality"),
+    truth=TRUTH,
+    naive_bias=+1,
+)
+def shared_domains(view, dim=4, domains=2):
+    """domain, activity, popularity, preference, own_preference, attribute -> exposure -> click <- domain, leniency,
+    quality, preference, own_preference, attribute.
+    """
+    spreads, shared = spread("spread", dim, scale=0.5), pyro.sample("shared", dist.Beta(2.0, 2.0))
+    activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
+    leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")
+    base, appeal = (normal(name, domains, loc=-1.0, scale=1.5) for name in ("base", "appeal"))  # of each domain
+    targeting = normal("targeting")
+    domain_share = pyro.sample("domain_share", dist.Dirichlet(torch.ones(domains)))
+    with view.users():
+        activity, leniency, preference = normal("activity"), normal("leniency"), normal("preference", dim)
+        own = normal("own_preference", domains, dim)
+    with view.items():
+        popularity, quality, attribute = normal("popularity"), normal("quality"), normal("attribute", dim)
+    tastes = spreads * (shared.sqrt() * preference[:, None] + (1.0 - shared).sqrt() * own)
+    with view.opportunities() as o:
+        domain = pyro.sample("domain", dist.Categorical(probs=domain_share)).long()
+        each = torch.stack([affinity(tastes[:, k], attribute, o) for k in range(domains)])
+        liking = each.gather(0, domain[None]).squeeze(0)
+        shown = exposure_logits(pick(base, domain), activity * activity_spread, popularity * popularity_spread, o)
+        exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown + targeting * liking))
+        wanted = pick(appeal, domain) + liking
+        wanted = wanted + pick(leniency * leniency_spread, o.user) + pick(quality * quality_spread, o.item)
+        pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))
