@@ -26,6 +26,7 @@ from counterlog.inference.svi import Convergence, Progress, Schedule
 from counterlog.inference.tables import TABLES, Layout, layout, split
 
 if TYPE_CHECKING:
+    from counterlog.inference.checks import Checks
     from counterlog.logs import InteractionLog
     from counterlog.model import SCM
 
@@ -103,6 +104,12 @@ class Fit:
             loc = self.loc[name]
             tables[name] = torch.addcmul(loc, self.log_scale[name].exp(), torch.randn(loc.shape, generator=noise))
         return Draw(self.layout, tables)
+
+    def check(self, log: InteractionLog | None = None, **options: Any) -> Checks:
+        """Whether the fit is to be trusted, check by check: see `counterlog.inference.checks.check`."""
+        from counterlog.inference.checks import check
+
+        return check(self, log, **options)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write the fit to a folder as tensors, JSON and the log; see `load_fit`."""

@@ -90,7 +90,10 @@ def khats(fit: Fit, table: str, draws: int, rng: int, tick: Callable[[float], No
     unexposed = "all" if fit.treatment.implied else None
     whole = block(plan_blocks(part, 2**62, unexposed, torch.device("cpu")), 0, 0, 0, {})
     rest = fit.draw(_rng.derive(rng, "rest of a draw", table), 0)
-    index = {"users": torch.from_numpy(codes) if by_user else None, "items": None if by_user else torch.from_numpy(codes)}
+    index = {
+        "users": torch.from_numpy(codes) if by_user else None,
+        "items": None if by_user else torch.from_numpy(codes),
+    }
     z = {name: t if index.get(name) is None else t[index[name]] for name, t in rest.tables.items()}
     loc, scale = (t[table][torch.from_numpy(codes)] for t in (fit.loc, fit.log_scale))
     order = whole.items if whole.items is not None else torch.arange(part.n_items)
@@ -143,7 +146,7 @@ def _events(whole: Block, n_events: int, rng: int) -> np.ndarray:
 
 @torch.no_grad()
 def _log_joint(fit: Fit, whole: Block, z: Mapping[str, Tensor], table: str, order: Tensor) -> tuple[Tensor, Tensor]:
-    """log prior of the table's rows, in unconstrained space, and log-likelihood of each opportunity, float64."""
+    """Log prior of the table's rows, in unconstrained space, and log-likelihood of each opportunity, float64."""
     tables = {**z, "items": z["items"][order]}
     unconstrained = {n: v for name, t in tables.items() for n, v in split(fit.layout, name, t).items()}
     values = {s.name: s.transform(unconstrained[s.name]) for s in fit.layout.sites}
@@ -181,7 +184,9 @@ def khat_finding(fit: Fit, told: Khat, draws: int, limits: KhatThresholds) -> Fi
     details: dict = {"draws": draws, told.table: len(bad), "median": float(np.median(told.khat)), "worst": worst}
     loo = told.leave_one_out
     if loo is not None:
-        spread = float(np.sqrt(len(loo.log_density)) * loo.log_density.std(ddof=1)) if len(loo.log_density) > 1 else None
+        spread = (
+            float(np.sqrt(len(loo.log_density)) * loo.log_density.std(ddof=1)) if len(loo.log_density) > 1 else None
+        )
         details["leave_one_out"] = {
             "events": len(loo.rows),
             "elpd": float(loo.log_density.sum()),

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from counterlog.inference.cells import Cells
     from counterlog.inference.fit import Fit
 
-SEES = "a mechanism whose draws do not look like the log in this statistic: a wrong link or distribution, a missing cause"
+SEES = (
+    "a mechanism whose draws do not look like the log in this statistic: a wrong link or distribution, a missing cause"
+)
 CANNOT_SEE = (
     "a wrong arrow or an unseen common cause that leaves the observed data as they are, nor what unexposed cells would "
     "have done; data are used twice, so that a PASS is weak"

@@ -149,7 +149,13 @@ def score(fit: Fit, pairs: int, rng: int, limits: ScoreThresholds, tick: Callabl
     where = max(told, key=lambda s: s.offset - 2.0 * s.offset_error)
     wide = max(told, key=lambda s: abs(math.log(s.width)) - 2.0 * s.width_error / s.width)
     details = {
-        s.site: {"numbers": s.numbers, "offset": s.offset, "offset_error": s.offset_error, "width": s.width, "width_error": s.width_error}
+        s.site: {
+            "numbers": s.numbers,
+            "offset": s.offset,
+            "offset_error": s.offset_error,
+            "width": s.width,
+            "width_error": s.width_error,
+        }
         for s in told
     }
     # what Monte Carlo noise could explain is no evidence

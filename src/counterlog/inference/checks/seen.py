@@ -83,9 +83,7 @@ def bound(fit: Fit, log: InteractionLog | None) -> Cells:
     same.__dict__["levels"] = levels  # a part of a log may lack a level; its codes are still those of the whole
     cells = bind(fit.scm, same)
     if cells.n_positions > fit.cells.n_positions:
-        raise InputError(
-            f"{log.name} has positions up to {cells.n_positions}; the fit knows {fit.cells.n_positions}"
-        )
+        raise InputError(f"{log.name} has positions up to {cells.n_positions}; the fit knows {fit.cells.n_positions}")
     coded = {n: encode(fit.log, n, log.table[n])[cells.order] for n in log.roles.context if n in cells.columns}
     return dataclasses.replace(cells, columns={**cells.columns, **coded}, n_positions=fit.cells.n_positions)
 

@@ -73,7 +73,9 @@ def _by_popularity(seen: Seen, what: str, in_sds: Callable[..., float], value: n
     rows = np.bincount(item)
     present = np.flatnonzero(rows)
     groups = min(GROUPS, len(present))
-    fixed = bool(np.ptp(rows[present])) and what == "outcome"  # else rows say nothing of popularity: the site itself does
+    fixed = (
+        bool(np.ptp(rows[present])) and what == "outcome"
+    )  # else rows say nothing of popularity: the site itself does
 
     def of(y: np.ndarray, _: Predicted) -> np.ndarray:
         total = np.bincount(item, weights=y, minlength=len(rows))[present]
