@@ -1,21 +1,21 @@
 """Popular is shown, and popular is liked for being popular: some people follow the crowd more than others.
 
-    activity ─► exposure ─► click ◄─ preference x attribute, quality, leniency
-    popularity ─► exposure; popularity x herding ─► click
+    activity, popularity ─► exposure ─► click ◄─ preference x attribute, quality, leniency
+                  └──────── x herding ────┘
 
 Fork and edit this file: `counterlog models copy conformity`, then `counterlog fit conformity.py LOG`.
 
 When to use it: a log of opportunities with a column `exposure`, and clicks, where people see how popular an item is
-(likes, sales, charts). `do(popularity=0)` asks what they would click if all items were equally popular, the cut of
-popularity -> click what they would click if they did not know, shown what they are shown.
-When not: popularity cannot be seen by the user (`popularity_exposure`); an item is popular because it is good: then what
-is good about it and the crowd cannot be told apart by any log of this kind.
+(likes, sales, charts). `do(popularity=0)` asks what happens if all items are equally popular; the cut of popularity ->
+click asks what people would click of what they are shown now if popularity told them nothing.
+When not: users cannot see popularity (`popularity_exposure`); items are popular because they are good: no log of this
+kind then tells the crowd from what is good.
 Columns: user, item, `exposure`, outcome `click`.
 Assumptions:
-- Popularity is what makes an item be shown to all alike. It is learnt from exposure, and it is independent of the item's
-  quality, which is what makes a click likelier among users who do not follow the crowd.
-- Conformity is a person's weight times the item's popularity (Zheng et al. 2021, WWW), normal over persons around a common
-  weight (the common cause of Zhang et al. 2021, SIGIR).
+- Popularity is what makes an item be shown to everybody. It is learnt from exposure, and independent of the item's
+  quality, which is what makes a click likelier at equal popularity.
+- Conformity is a person's weight times the item's popularity (Zheng et al. 2021, WWW), the weights normal over persons
+  around a common one (one for all: popularity as a common cause, Zhang et al. 2021, SIGIR).
 - Exposure and click share no other cause. A click needs an exposure. Overlap: every cell has some chance to be exposed.
 Known truth (`truth` below): what is shown is what the crowd likes, so the click rate of exposed rows is too high.
 """

@@ -1,8 +1,10 @@
 """A feedback loop, unrolled in time: what was clicked yesterday is shown today, while preferences move on.
 
-    activity, popularity ─► exposure_before ─► click_before ◄─ preference x attribute, leniency, quality
-    activity, popularity, exposure_before, click_before ─► exposure ─► click
-    preference x attribute, innovation, leniency, quality ─► click
+                                preference x attribute, leniency, quality ───┐
+                                                    ▼                        ▼
+    activity, popularity ─► exposure_before ─► click_before ─► exposure ─► click ◄─ innovation
+        │                         └────────────────────────────────▲
+        └──────────────────────────────────────────────────────────┘
 
 Fork and edit this file: `counterlog models copy preference_drift`, then `counterlog fit preference_drift.py LOG
 --context exposure_before,click_before`.
@@ -29,13 +31,16 @@ from counterlog import scm
 from counterlog.model.mechanisms import affinity, drift, exposure_logits, normal, pick, spread
 
 TRUTH = {
-    "base": -0.5,
+    "base": 0.5,
     "appeal": -1.0,
-    "reward": 3.0,
-    "neglect": -1.5,
+    "reward": 3.5,
+    "neglect": -2.5,
     "persistence": 0.8,
-    "leniency_spread": 1.0,
-    "quality_spread": 1.0,
+    "spread": [1.0, 0.8, 0.8, 0.6],
+    "activity_spread": 0.7,
+    "popularity_spread": 0.7,
+    "leniency_spread": 1.2,
+    "quality_spread": 1.2,
 }
 
 

@@ -1,20 +1,21 @@
 """One user, two catalogues or markets: what is learnt of people where the log is dense helps where it is sparse.
 
-    domain, activity, popularity ─► exposure ─► click ◄─ domain, leniency, quality
-    preference, own_preference, attribute ─► exposure, click
+    domain, activity, popularity ─────────────► exposure ─► click ◄─ domain, leniency, quality
+                                                    ▲         ▲
+    (preference + own_preference) x attribute ──────┴─────────┘
 
 Fork and edit this file: `counterlog models copy shared_domains`, then `counterlog fit shared_domains.py LOG --context
 domain`.
 
 When to use it: one log of opportunities with a column `exposure` and clicks in two or more catalogues (books, films),
 markets or surfaces that share users. When not: nobody is seen in two domains; a single domain (`popularity_exposure`).
-Columns: user, item, `exposure`, outcome `click`, and as context `domain` (text, or codes 0, 1, ...; at most `domains` of
-them, 2 unless set). An item may belong to one domain or be offered in several.
+Columns: user, item, `exposure`, outcome `click`, and as context `domain` (text, or codes 0, 1, ...; at most `domains`
+of them, 2 unless set). An item may belong to one domain or be offered in several.
 Assumptions:
 - A user's preference in a domain is the sum of a part shared by all domains and a part of its own; `shared` is the
-  correlation of the preferences in two domains, the same for any two and for all users. Items of all domains have their
-  attributes in one space.
-- Domains differ in how much is shown and how much is liked; activity, leniency, popularity and quality act alike in all.
+  correlation of the preferences in two domains, the same for any two and for all users. Items of all domains have
+  their attributes in one space.
+- Domains differ in how much is shown and how much is liked; activity, leniency, popularity and quality act alike.
 - The platform shows what people like in that domain (`targeting`). Given the affinity of rank `dim` exposure and click
   share no other cause. A click needs an exposure. Overlap: every cell has some chance to be exposed.
 Known truth (`truth` below): more is shown where more is liked, so the click rate of exposed rows is too high.

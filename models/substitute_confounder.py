@@ -1,7 +1,8 @@
 """Something about people decides what they get to see and how they like it: learn it from what they got to see.
 
-    activity, popularity, confounder x loading ─► exposure ─► click
-    preference x attribute, quality, confounder x loading, sway ─► click
+    activity, popularity ─► exposure ─► click ◄─ preference x attribute, quality
+                               ▲          ▲
+         confounder x loading ─┴──────────┴─ sway
 
 Fork and edit this file: `counterlog models copy substitute_confounder`, then `counterlog fit substitute_confounder.py
 LOG`.
@@ -13,17 +14,17 @@ When not: few exposures a user, from which no trait can be learnt; the platform 
 (`popularity_exposure`); the causes of both are columns (`confounded_context`).
 Columns: user, item, `exposure`, outcome `click`.
 Assumptions:
-- No single-cause confounder: whatever acts on exposure and click acts on the exposures to many items, so that it leaves
-  its mark in the exposure matrix. What is peculiar to one user and one item remains a bias.
-- The factor model is right: given activity, popularity and the trait, exposures are independent coins whose log-odds are
-  additive with a product of rank `dim`; the trait acts on a click's log-odds in proportion to how it acts on those of
-  exposure, for each person with a weight of its own, normal over persons.
+- No single-cause confounder: whatever acts on exposure and click acts on the exposures to many items, so that it
+  leaves its mark in the exposure matrix. What is peculiar to one user and one item remains a bias.
+- The factor model is right: given activity, popularity and the trait, exposures are independent coins whose log-odds
+  are additive with a product of rank `dim`; the trait acts on a click's log-odds in proportion to how it acts on those
+  of exposure, for each person with a weight of its own, normal over persons.
 - It is this form that tells, not the graph: other forms fit the same log and give other answers (D'Amour 2019, AISTATS;
   Ogburn, Shpitser, Tchetgen Tchetgen 2019, JASA). `counterlog identify` says "not identified", and is right.
 - A click needs an exposure. Overlap: the trait leaves every cell some chance to be exposed; the better it is known, the
   less true that is.
-Known truth (`truth` below): people are shown what they like for the same reason, so the click rate of exposed rows is too
-high.
+Known truth (`truth` below): people are shown more of what they like, for the same unseen reason, so the click rate of
+exposed rows is too high.
 """
 
 import pyro
