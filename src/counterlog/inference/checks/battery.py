@@ -98,9 +98,7 @@ def check(
         findings += told
         skipped |= missing
         if chains:
-            reason = (
-                "the fit holds chains, whose convergence R-hat and effective sample size judge, and no normal guide"
-            )
+            reason = "the fit holds chains and no normal guide: R-hat and effective sample size judge them"
             skipped |= dict.fromkeys(("restarts", "guide_location", "guide_width", "khat_users", "khat_items"), reason)
         else:
             findings += _guide(fit, draws, rng, limits, part(0.3, 0.5), kept, skipped)

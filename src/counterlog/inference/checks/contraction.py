@@ -7,8 +7,8 @@ prior standard deviations).
 What it sees: a parameter that the data say nothing about, alone: its answer is the prior's.
 
 What it cannot see: parameters that the data know only jointly, such as two intercepts of which only the sum acts. A
-mean-field posterior holds each against the others and makes both look well known, when neither is. A posterior by chains
-does see it.
+mean-field posterior holds each against the others and makes both look well known, when neither is. A posterior by
+chains does see it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SEES = "a parameter, or a site of users or items, that the log says nothing about: its answer is the prior's"
 CANNOT_SEE = (
-    "parameters that are known only jointly (a sum, a product): a mean-field posterior holds each against the others, so "
-    "that both look well known"
+    "parameters that are known only jointly (a sum, a product): a mean-field posterior holds each against the others, "
+    "so that both look well known"
 )
 #: Draws of the prior, most of the posterior, and most numbers that are drawn of it in all.
 PRIOR_DRAWS, DRAWS, MOST = 500, 1000, 50_000_000
@@ -62,7 +62,7 @@ def contractions(fit: Fit, rng: int, tick: Callable[[float], None]) -> list[Cont
     """Contraction of every number of each global site, and of each site of users and items on average."""
     size = sum(t.numel() for t in fit.loc.values())
     number_of = int(np.clip(MOST // max(size, 1), 50, DRAWS))
-    prior = _prior(fit, rng, lambda share: tick(share / 2))
+    prior = prior_draws(fit, rng, lambda share: tick(share / 2))
     mean: dict[str, np.ndarray] = {}
     square: dict[str, np.ndarray] = {}
     for k, draw in enumerate(fit.draws(number_of, _rng.derive(rng, "contraction"))):
@@ -103,7 +103,7 @@ def _of(name: str, table: str, before: np.ndarray, variance: float, mean: float)
     return Contraction(name, table, 1.0 - variance / sd**2, (mean - float(before.mean())) / sd, sd, variance**0.5)
 
 
-def _prior(fit: Fit, rng: int, tick: Callable[[float], None]) -> dict[str, np.ndarray]:
+def prior_draws(fit: Fit, rng: int, tick: Callable[[float], None] = lambda share: None) -> dict[str, np.ndarray]:
     """Draws of every latent site from the prior, ``[draws, ...]``; of users and items those of a small view."""
     view, names = sample_view(fit.cells), [site.name for site in fit.layout.sites]
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in names}

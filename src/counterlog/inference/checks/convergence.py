@@ -2,8 +2,9 @@
 
 What it sees: a loss that was still falling; another start that ends in a better optimum, or in other answers.
 
-What it cannot see: that the model is wrong, or that all starts share a blind spot: they begin at the same prior medians.
-One refit sees a second optimum that draws half of all starts in half of all cases: ask for more with ``restarts``.
+What it cannot see: that the model is wrong, or that all starts share a blind spot: they begin at the same prior
+medians. One refit sees a second optimum that draws half of all starts in half of all cases: ask for more with
+``restarts``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from counterlog import rng as _rng
@@ -66,10 +68,7 @@ def restarts(
     seed = _rng.derive(rng, "restarts")
     again = []
     for index in range(number_of):
-        note = f"refit {index + 1} of {number_of}"
-        again.append(
-            refit(fit, _rng.derive(seed, index), lambda share, k=index, n=note: tick((k + share) / number_of, n))
-        )
+        again.append(refit(fit, _rng.derive(seed, index), partial(_report, tick, index, number_of)))
     mine = headlines(fit, DRAWS, seed)
     factor = widening(fit.treatment).whole
     table: dict[str, dict[str, Any]] = {}
@@ -88,11 +87,10 @@ def restarts(
     status: Status = "FAIL" if apart > limits.apart[1] else "REVIEW" if apart > limits.apart[0] or better else "PASS"
     shown = ", ".join(number(x, 4) for x in table[worst]["refits"])
     message = (
-        f"{number_of} refit{'s' if number_of > 1 else ''} from other starts: {worst} is {number(table[worst]['fit'], 4)} "
-        f"in the fit and {shown} there, {number(apart, 2)} widened posterior standard deviations apart (limit "
-        f"{limits.apart[0]:g}); loss {number(fit.loss, 4)} against {number(best, 4)} an opportunity"
-        + (": a better optimum was found" if better else "")
-        + "."
+        f"{number_of} refit{'s' if number_of > 1 else ''} from other starts: {worst} is "
+        f"{number(table[worst]['fit'], 4)} in the fit and {shown} there, {number(apart, 2)} widened "
+        f"posterior standard deviations apart (limit {limits.apart[0]:g}); loss {number(fit.loss, 4)} against "
+        f"{number(best, 4)} an opportunity" + (": a better optimum was found" if better else "") + "."
     )
     advice = "" if status == "PASS" else "Fit with restarts=5 and more steps, and report how far the answers differ."
     finding = Finding(
@@ -108,6 +106,10 @@ def restarts(
         quantity="largest distance of a refit's headline quantity, in widened posterior standard deviations",
     )
     return finding, again
+
+
+def _report(tick: Callable[[float, str], None], index: int, number_of: int, share: float) -> None:
+    tick((index + share) / number_of, f"refit {index + 1} of {number_of}")
 
 
 def refit(fit: Fit, seed: int, tick: Callable[[float], None]) -> Fit:

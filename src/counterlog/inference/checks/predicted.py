@@ -82,11 +82,8 @@ def _mixture(fit: Fit, seen: Seen, draw: Draw) -> tuple[Assign, Tensor, bool]:
         scm(seen.piece.view)
     parts = []
     for name, fn in run.fns.items():
-        if (
-            name in latent
-            or (name == seen.site and not listed)
-            or (name in below and name not in summed and not listed)
-        ):
+        effect = name == seen.site or (name in below and name not in summed)
+        if name in latent or (effect and not listed):
             continue
         parts.append(fn.log_prob(run.used[name]))
     total: Any = sum(parts) if parts else torch.zeros(1, 1)

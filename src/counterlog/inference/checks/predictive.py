@@ -92,8 +92,8 @@ def predictive(
 def compare(
     fit: Fit, seen: Seen, replicates: int, rng: int, other: bool, tick: Callable[[float], None]
 ) -> list[Compared]:
-    """Every statistic of a site, of the log and of replicates. ``other`` says that the log was not fitted: residuals are
-    then taken from the mean prediction, which did not see it.
+    """Every statistic of a site, of the log and of replicates. ``other`` says that the log was not fitted: residuals
+    are then taken from the mean prediction, which did not see it.
     """
     asked = statistics(fit, seen)
     value = units(fit, seen, seen.value)
@@ -168,8 +168,8 @@ def _finding(
     low, high = float(each.low[worst]), float(each.high[worst])
     part = "" if seen.whole else f", of {len(np.unique(seen.part.user)):,} users drawn at random"
     message = (
-        f"{statistic.title}{where}: {number(float(each.observed[worst]))} in the log, {number(low)} to {number(high)} in "
-        f"nine of ten of {replicates} replicated logs (p = {each.p:.2g}, corrected for {len(each.observed)} numbers; "
+        f"{statistic.title}{where}: {number(float(each.observed[worst]))} in the log, {number(low)} to {number(high)} "
+        f"in nine of ten of {replicates} replicated logs (p = {each.p:.2g}, of {len(each.observed)} numbers; "
         f"{number(each.size, 2)} standard deviations; {len(seen):,} opportunities{part})."
     )
     advice = "" if status == "PASS" else f"{statistic.advice[:1].upper()}{statistic.advice[1:]}."

@@ -95,8 +95,8 @@ class Checks:
             lines += [f"        {f.advice}"] if f.advice else []
         lines += [f"SKIPPED {name}: {why}." for name, why in self.skipped.items()]
         lines.append(
-            "PASS says that a check found no evidence against the fit, not that it is right; what each cannot see stands "
-            "in its finding's cannot_see."
+            "PASS says that a check found no evidence against the fit, not that it is right; what each cannot see "
+            "stands in its finding's cannot_see."
         )
         return "\n".join(lines)
 
@@ -117,10 +117,10 @@ class Checks:
         """`counterlog.inference.to_arviz` with more groups: ``prior``, ``khat`` and ``leave_one_out``.
 
         ``az.plot_ppc`` draws what the predictive checks compare, ``az.plot_khat(data.khat["khat_user"].values)`` the
-        k-hats, ``az.plot_dist_comparison`` prior against posterior, and ``az.plot_loo_pit`` the leave-one-out ranks with
-        the smoothed weights of ``data.leave_one_out``.
+        k-hats, ``az.plot_dist_comparison`` prior against posterior, and ``az.plot_loo_pit`` the leave-one-out ranks
+        with the smoothed weights of ``data.leave_one_out``.
         """
-        from counterlog.inference.arviz_checks import with_checks
+        from counterlog.inference.checks.arviz_groups import with_checks
 
         return with_checks(self, draws, rng)
 

@@ -1,21 +1,22 @@
 """Simulation-based calibration: do posteriors of worlds drawn from the prior contain those worlds' truths?
 
-Draw parameters from the prior, a log from the program, fit it with the fit's own options, and find the rank of the truth
-among posterior draws. Over many worlds the ranks are uniform if the posterior is right (Talts, Betancourt, Simpson,
-Vehtari, Gelman 2018, arXiv 1804.06788); for a variational posterior their asymmetry shows bias (VSBC: Yao, Vehtari,
-Simpson, Gelman 2018, ICML), their pile at both ends shows that it is too narrow.
+Draw parameters from the prior, a log from the program, fit it with the fit's own options, and find the rank of the
+truth among posterior draws. Over many worlds the ranks are uniform if the posterior is right (Talts, Betancourt,
+Simpson, Vehtari, Gelman 2018, arXiv 1804.06788); for a variational posterior their asymmetry shows bias (VSBC: Yao,
+Vehtari, Simpson, Gelman 2018, ICML), their pile at both ends shows that it is too narrow.
 
 What it sees: inference that is biased or too certain, for each named quantity, on average over the prior.
 
-What it cannot see: anything about the log at hand: a wrong model is right in its own worlds, and the worlds of a prior may
-be easier or harder than the real one.
+What it cannot see: anything about the log at hand: a wrong model is right in its own worlds, and the worlds of a prior
+may be easier or harder than the real one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,12 +65,9 @@ def calibration(fit: Fit, worlds: int, rng: int, tick: Callable[[float, str], No
     failed: list[str] = []
     factor = widening(fit.treatment).whole
     for index in range(worlds):
-        note = f"simulated world {index + 1} of {worlds}"
         try:
             world = _world(fit, _rng.derive(seed, index))
-            told = _one(
-                fit, world, _rng.derive(seed, "fit", index), lambda s, k=index, n=note: tick((k + s) / worlds, n)
-            )
+            told = _one(fit, world, _rng.derive(seed, "fit", index), partial(_report, tick, index, worlds))
         except CounterlogError as error:
             failed.append(str(error))
             continue
@@ -81,11 +79,13 @@ def calibration(fit: Fit, worlds: int, rng: int, tick: Callable[[float, str], No
             low, high = centre + factor * (np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - centre)
             inside.setdefault(name, []).append(float(low <= truth <= high) if headline else np.nan)
     if len(failed) > worlds // 2:
-        return (
-            f"{len(failed)} of {worlds} worlds drawn from the prior could not be fitted, the first because {failed[0]}"
-        )
+        return f"{len(failed)} of {worlds} worlds from the prior could not be fitted, the first because {failed[0]}"
     arrays = lambda d: {name: np.asarray(v) for name, v in d.items()}  # noqa: E731
     return Calibration(arrays(ranks), arrays(inside), worlds - len(failed), tuple(failed))
+
+
+def _report(tick: Callable[[float, str], None], index: int, worlds: int, share: float) -> None:
+    tick((index + share) / worlds, f"simulated world {index + 1} of {worlds}")
 
 
 def _world(fit: Fit, seed: int) -> KnownWorld:
@@ -158,7 +158,7 @@ def calibration_finding(fit: Fit, told: Calibration, limits: SimulationThreshold
     from scipy.stats import binomtest, ks_2samp, kstest
 
     among = len(told.ranks)
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name, ranks in told.ranks.items():
         hits = int(((ranks > (1 - LEVEL) / 2) & (ranks < (1 + LEVEL) / 2)).sum())
         low, high = binomtest(hits, len(ranks)).proportion_ci(0.90)
@@ -180,8 +180,8 @@ def calibration_finding(fit: Fit, told: Calibration, limits: SimulationThreshold
     bias = [name for name, row in rows.items() if row["p_bias"] < limits.review / among]
     lost = f" ({len(told.failed)} more could not be fitted)" if told.failed else ""
     message = (
-        f"{told.worlds} worlds drawn from the prior{lost}: the guide's own 90% interval of {worst!r} holds the truth in "
-        f"{percent(covered)} (p = {p:.2g} for uniform ranks, {among} quantities); that of {answer!r} in "
+        f"{told.worlds} worlds drawn from the prior{lost}: the guide's own 90% interval of {worst!r} holds the truth "
+        f"in {percent(covered)} (p = {p:.2g} for uniform ranks, {among} quantities); that of {answer!r} in "
         f"{percent(rows[answer]['coverage'])}, once widened as `effect` does in {percent(mended)}."
         + (f" Ranks lean to one side: {', '.join(bias)}." if bias else "")
     )
@@ -193,8 +193,8 @@ def calibration_finding(fit: Fit, told: Calibration, limits: SimulationThreshold
         message=message,
         advice=""
         if status == "PASS"
-        else f"Do not read the guide's own interval of {worst!r} as 90%; use effect's widened or polished intervals, and "
-        f"look whether {number(rows[answer]['coverage_widened'], 2)} is enough for you.",
+        else f"Do not read the guide's own interval of {worst!r} as 90%; use effect's widened or polished intervals, "
+        f"and look whether {number(rows[answer]['coverage_widened'], 2)} is enough for you.",
         details={"quantities": rows, "worlds": told.worlds, "failed": len(told.failed)},
         sees="inference that is biased or too certain, for each named quantity, on average over the prior",
         cannot_see="anything about this log: a wrong model is right in its own worlds",

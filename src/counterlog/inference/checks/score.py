@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 SEES = "a guide that is shifted, or narrower or wider than the best mean-field guide, site by site"
 CANNOT_SEE = (
-    "that the mean-field family itself is too narrow for averages over users and items, nor another, better optimum, nor "
-    "a slow drift along a flat valley"
+    "that the mean-field family itself is too narrow for averages over users and items, nor another, better optimum, "
+    "nor a slow drift along a flat valley"
 )
 
 
@@ -106,7 +106,7 @@ def gradients(fit: Fit, pairs: int, rng: int, tick: Callable[[float], None]) -> 
             for place, value in ((0, a), (1, a * a), (2, b), (3, b * b)):
                 sums[n][place] += value
         tick((index + 1) / pairs)
-    found = {}
+    found: dict[str, tuple[Tensor, ...]] = {}
     for n, (a, aa, b, bb) in sums.items():
         variance = lambda s, ss: ((ss / pairs - (s / pairs) ** 2) / max(pairs - 1, 1)).clamp(min=0.0)  # noqa: E731
         found[n] = (a / pairs, variance(a, aa), b / pairs, variance(b, bb))
@@ -148,16 +148,7 @@ def score(fit: Fit, pairs: int, rng: int, limits: ScoreThresholds, tick: Callabl
     told = scores(fit, pairs, rng, lambda share: tick(share, "gradient of the guide"))
     where = max(told, key=lambda s: s.offset - 2.0 * s.offset_error)
     wide = max(told, key=lambda s: abs(math.log(s.width)) - 2.0 * s.width_error / s.width)
-    details = {
-        s.site: {
-            "numbers": s.numbers,
-            "offset": s.offset,
-            "offset_error": s.offset_error,
-            "width": s.width,
-            "width_error": s.width_error,
-        }
-        for s in told
-    }
+    details = {s.site: {name: value for name, value in asdict(s).items() if name != "site"} for s in told}
     # what Monte Carlo noise could explain is no evidence
     sure = max(where.offset - 2.0 * where.offset_error, 0.0)
     status = _status(sure, limits.offset)
@@ -168,8 +159,9 @@ def score(fit: Fit, pairs: int, rng: int, limits: ScoreThresholds, tick: Callabl
         value=where.offset,
         interval=(max(0.0, where.offset - 1.645 * where.offset_error), where.offset + 1.645 * where.offset_error),
         message=(
-            f"the gradient puts the optimum of {where.site!r} {number(where.offset, 2)} of its standard deviations away "
-            f"(root mean square over {where.numbers:,} numbers, {pairs} antithetic pairs; limit {limits.offset[0]:g})"
+            f"the gradient puts the optimum of {where.site!r} {number(where.offset, 2)} of its standard "
+            f"deviations away (root mean square over {where.numbers:,} numbers, {pairs} antithetic pairs; limit "
+            f"{limits.offset[0]:g})"
             + (f"; also beyond: {', '.join(s for s in off if s != where.site)}" if len(off) > 1 else "")
             + "."
         ),

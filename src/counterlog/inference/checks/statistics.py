@@ -1,7 +1,7 @@
 """Named statistics of a data set that replicated data sets are compared in.
 
-A statistic of the data alone is computed in the same way of the log and of each replicate, groups included: grouping the
-replicates by what the log shows would compare unlike with unlike, since the most frequent items are so partly by
+A statistic of the data alone is computed in the same way of the log and of each replicate, groups included: grouping
+the replicates by what the log shows would compare unlike with unlike, since the most frequent items are so partly by
 chance. A statistic of residuals compares the log with a posterior draw, and that draw's own replicate with it (realised
 discrepancies: Gelman, Meng, Stern 1996, Statistica Sinica 6).
 """
@@ -221,8 +221,8 @@ def _interaction(seen: Seen, what: str) -> Statistic:
         # the root mean square of what one more interaction would explain, in residual standard deviations
         lambda a, b: float(np.sqrt(max(a[0] ** 2 - b[0] ** 2, 0.0) / n)),
         upper=True,
-        advice="users and items go together in a way that the model lacks: add an affinity of preference and attribute, "
-        "raise its rank (dim), or cross features",
+        advice="users and items go together in a way that the model lacks: add an affinity of preference and "
+        "attribute, raise its rank (dim), or cross features",
     )
 
 

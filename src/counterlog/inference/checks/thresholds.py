@@ -16,9 +16,9 @@ from counterlog.inference.checks.score import ScoreThresholds
 class Thresholds:
     """The thresholds of every check.
 
-    With these a fit of a world without a fault gets REVIEW with a probability of at most 5% and FAIL of at most 1%, over
-    all checks together, simulation-based calibration left out. The predictive checks' share follows from their rates;
-    the others' were set on worlds without a fault, where none came near (docs/guide/checks.md).
+    With these a fit of a world without a fault gets REVIEW with a probability of at most 5% and FAIL of at most 1%,
+    over all checks together, simulation-based calibration left out. The predictive checks' share follows from their
+    rates; the others' were set on worlds without a fault, where none came near (docs/guide/checks.md).
     """
 
     convergence: ConvergenceThresholds = field(default_factory=ConvergenceThresholds)
