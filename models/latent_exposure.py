@@ -19,7 +19,7 @@ import pyro
 import pyro.distributions as dist
 
 from counterlog import scm
-from counterlog.model.mechanisms import affinity, pick, spread
+from counterlog.model.mechanisms import affinity, exposure_logits, normal, pick, spread
 
 TRUTH = {
     "base": -1.5,
@@ -42,16 +42,13 @@ def latent_exposure(view, dim=16):
     spreads = spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     quality_spread = spread("quality_spread", scale=0.5)
-    base = pyro.sample("base", dist.Normal(-2.0, 1.0))
-    appeal = pyro.sample("appeal", dist.Normal(-1.0, 1.0))
+    base, appeal = normal("base", loc=-2.0), normal("appeal", loc=-1.0)
     with view.users():
-        activity = pyro.sample("activity", dist.Normal(0.0, 1.0))
-        preference = pyro.sample("preference", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        activity, preference = normal("activity"), normal("preference", dim)
     with view.items():
-        popularity, quality = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("popularity", "quality"))
-        attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        popularity, quality, attribute = normal("popularity"), normal("quality"), normal("attribute", dim)
     with view.opportunities() as o:
-        shown = base + pick(activity * activity_spread, o.user) + pick(popularity * popularity_spread, o.item)
+        shown = exposure_logits(base, activity * activity_spread, popularity * popularity_spread, o)
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
         wanted = appeal + affinity(preference * spreads, attribute, o) + pick(quality * quality_spread, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -21,7 +21,7 @@ import pyro
 import pyro.distributions as dist
 
 from counterlog import scm
-from counterlog.model.mechanisms import affinity, pick, spread
+from counterlog.model.mechanisms import affinity, exposure_logits, normal, pick, spread
 
 TRUTH = {
     "base": -1.5,
@@ -46,23 +46,15 @@ def popularity_exposure(view, dim=4):
     spreads = spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")
-    base = pyro.sample("base", dist.Normal(-1.0, 1.5))
-    appeal = pyro.sample("appeal", dist.Normal(-1.0, 1.5))
-    targeting = pyro.sample("targeting", dist.Normal(0.0, 1.0))
+    base, appeal = (normal(name, loc=-1.0, scale=1.5) for name in ("base", "appeal"))
+    targeting = normal("targeting")
     with view.users():
-        activity, leniency = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("activity", "leniency"))
-        preference = pyro.sample("preference", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        activity, leniency, preference = normal("activity"), normal("leniency"), normal("preference", dim)
     with view.items():
-        popularity, quality = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("popularity", "quality"))
-        attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        popularity, quality, attribute = normal("popularity"), normal("quality"), normal("attribute", dim)
     with view.opportunities() as o:
         liking = affinity(preference * spreads, attribute, o)
-        shown = (
-            base
-            + pick(activity * activity_spread, o.user)
-            + pick(popularity * popularity_spread, o.item)
-            + targeting * liking
-        )
-        exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown))
+        shown = exposure_logits(base, activity * activity_spread, popularity * popularity_spread, o)
+        exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown + targeting * liking))
         wanted = appeal + liking + pick(leniency * leniency_spread, o.user) + pick(quality * quality_spread, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -41,15 +41,13 @@ def self_selection(view, dim=8):
     user_spread, item_spread, spreads = spread("user_spread"), spread("item_spread"), spread("spread", dim, scale=0.5)
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     levels = cutpoints(view.n_levels)
-    base = pyro.sample("base", dist.Normal(-3.0, 1.0))
+    base = normal("base", loc=-3.0)
     rise = spread("selection", view.n_levels - 1)  # of the log-odds of exposure, from a level to the next
     selection = torch.cat([torch.zeros(1), rise.cumsum(-1)])
     with view.users():
-        leniency, activity = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("leniency", "activity"))
-        preference = pyro.sample("preference", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        leniency, activity, preference = normal("leniency"), normal("activity"), normal("preference", dim)
     with view.items():
-        quality, popularity = (pyro.sample(name, dist.Normal(0.0, 1.0)) for name in ("quality", "popularity"))
-        attribute = pyro.sample("attribute", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        quality, popularity, attribute = normal("quality"), normal("popularity"), normal("attribute", dim)
     user_side, item_side = leniency * user_spread, quality * item_spread
     if p:
         user_side = user_side + xu @ normal("user_weights", p) * spread("user_weights_spread", scale=0.5)
