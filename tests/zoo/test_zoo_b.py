@@ -6,6 +6,8 @@ Each recovery is one world with a fixed seed, as in `test_zoo`.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,32 @@ class TestDwellTime(SCMChecks):
         was = table["exposure"] == 1
         assert np.allclose(table["dwell_counterfactual"][was], table["dwell"][was].fillna(0.0))
         assert np.allclose(table["dwell_counterfactual"][was], happened[was], rtol=1e-4)
+
+
+class TestSegments(SCMChecks):
+    scm = zoo.load("segments")
+    sizes = MEDIUM
+
+    def test_types_are_found_whatever_their_numbers(self) -> None:
+        world, fit = self._made.world, self._made.fit
+        kinds = len(world.values["rise"]) + 1
+        draw = fit.draw(0).values()
+        order = [int(label[1:]) for label in fit.log.items.labels]
+        truth = (world.values["taste"] * world.values["taste_spread"])[order].T
+        found = (draw["taste"] * draw["taste_spread"]).T
+        likeness = np.corrcoef(truth.numpy(), found.numpy())[:kinds, kinds:]
+        best = max(likeness[range(kinds), list(p)].mean() for p in itertools.permutations(range(kinds)))
+        assert best > 0.7
+
+    def test_an_event_keeps_its_type_in_another_world(self) -> None:
+        both = twins(self._made.world, cl.fix(exposure=1))
+        log = both.before.log
+        fit = at_truth(cl.fit(self.scm, log, steps=2), both.before)
+        table = cl.counterfactual(fit, log, cl.fix(exposure=1), draws=10, rng=3).table.to_pandas()
+        happened = both.after.values["click"].numpy()
+        assert table["click_counterfactual_mean"].mean() == pytest.approx(happened.mean(), rel=0.03)
+        unseen = (table["exposure"] == 0).to_numpy()
+        assert table["click_counterfactual_mean"][unseen].mean() == pytest.approx(happened[unseen].mean(), rel=0.07)
 
 
 def _appeal(world: KnownWorld) -> torch.Tensor:
