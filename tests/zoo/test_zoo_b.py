@@ -87,6 +87,11 @@ class TestDwellTime(SCMChecks):
         assert np.allclose(table["dwell_counterfactual"][was], happened[was], rtol=1e-4)
 
 
+class TestSlateChoice(SCMChecks):
+    scm = zoo.load("slate_choice")
+    sizes = MEDIUM
+
+
 class TestSegments(SCMChecks):
     scm = zoo.load("segments")
     sizes = MEDIUM
@@ -94,7 +99,7 @@ class TestSegments(SCMChecks):
     def test_types_are_found_whatever_their_numbers(self) -> None:
         world, fit = self._made.world, self._made.fit
         kinds = len(world.values["rise"]) + 1
-        draw = fit.draw(0).values()
+        draw = fit.draw(0, 0).values()
         order = [int(label[1:]) for label in fit.log.items.labels]
         truth = (world.values["taste"] * world.values["taste_spread"])[order].T
         found = (draw["taste"] * draw["taste_spread"]).T

@@ -43,7 +43,8 @@ class Cells:
 
     ``pointer`` int64 ``[n_users + 1]``; all others ``[n]``: ``item`` int64, ``exposure`` float32 or None (latent),
     ``outcome`` int64 level index (rating) or float32 (else), ``known`` bool (outcome seen), ``columns`` the context and
-    position by name. ``order`` maps sorted events to the log's rows.
+    position by name. ``order`` maps sorted events to the log's rows. Events of one value of the column ``together``
+    stand side by side.
     """
 
     n_users: int
@@ -60,6 +61,7 @@ class Cells:
     n_positions: int
     user_features: np.ndarray
     item_features: np.ndarray
+    together: str | None = None
 
     @property
     def n(self) -> int:
@@ -89,13 +91,17 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
         )
     _check_kind(scm, log, sites[scm.outcome].discrete)
     treatment = decide(scm, log)
-    order = np.argsort(log.user_codes, kind="stable")
+    columns, others = _columns(scm, log, treatment)
+    treatment = dataclasses.replace(treatment, others=others)
+    if scm.together is None:
+        order = np.argsort(log.user_codes, kind="stable")
+    else:
+        _check_together(scm, log, treatment)
+        order = np.lexsort((columns[scm.together], log.user_codes))
     n_users, n_items = len(log.users), len(log.items)
     pointer = np.concatenate([[0], np.cumsum(np.bincount(log.user_codes, minlength=n_users))]).astype(np.int64)
     exposure = None if treatment.sum_exposure else (np.ones(log.rows) if log.exposure is None else log.exposure)
     outcome, known = _outcome(log, exposure)
-    columns, others = _columns(scm, log, treatment)
-    treatment = dataclasses.replace(treatment, others=others)
     position = columns.get("position")
     cells = Cells(
         n_users,
@@ -112,6 +118,7 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
         int(np.nanmax(position, initial=1)) if position is not None else 1,
         _standard(log.user_features.values),
         _standard(log.item_features.values),
+        scm.together,
     )
     _check_values(scm, log, cells)
     return cells
@@ -176,7 +183,16 @@ def _outcome(log: InteractionLog, exposure: np.ndarray | None) -> tuple[np.ndarr
 
 def _columns(scm: SCM, log: InteractionLog, treatment: Treatment) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Context and position by name, and the check that every unnamed site of an opportunity has a column."""
-    columns = {name: encode(log, name, log.table[name]) for name in log.roles.context}
+    columns = {name: encode(log, name, log.table[name]) for name in log.roles.context if name != scm.together}
+    if scm.together is not None:
+        if scm.together not in log.roles.context:
+            raise unknown_name(
+                "column of rows that stay together",
+                scm.together,
+                log.roles.context,
+                f"{scm.name} needs it in the log: name the column with --context.",
+            )
+        columns[scm.together] = group_codes(log.user_codes, log.table[scm.together])
     if log.position is not None:
         whole = bool(np.isfinite(log.position).all())
         columns["position"] = log.position.astype(np.int64 if whole else np.float32)
@@ -258,6 +274,45 @@ def encode(log: InteractionLog, name: str, column: pa.ChunkedArray) -> np.ndarra
             f"value of {name!r}", str(text.filter(unseen)[0]), levels.to_pylist(), "The fit has not seen it."
         )
     return codes.fill_null(len(levels)).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def group_codes(user: np.ndarray, column: pa.ChunkedArray) -> np.ndarray:
+    """One int64 code for each pair of a user and a value of a column, counted from 0: what stays together is one
+    user's, and numbers are told apart that a float32 would not.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.null_count:
+        raise InputError(
+            f"{column.null_count:,} rows have no value in the column that keeps rows together; fill them in or leave "
+            "those rows out"
+        )
+    values = pc.dictionary_encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+    codes = values.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    found: np.ndarray = np.unique(user * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
+    return found
+
+
+def _check_together(scm: SCM, log: InteractionLog, treatment: Treatment) -> None:
+    """Rows that depend on each other cannot be summed out one by one, and each must be known."""
+    summed = [*treatment.others, *([scm.exposure] if treatment.sum_exposure else [])]
+    summed += [scm.outcome] if treatment.sum_outcome else []
+    if summed or treatment.implied:
+        what = f"sites that were not seen ({', '.join(summed)})" if summed else "cells without an event"
+        raise RefusedError(
+            f"{scm.name} has rows of one {scm.together!r} that depend on each other, so that {what} cannot be summed "
+            "out row by row; give a log with an exposure column (--exposure), one row an opportunity"
+        )
+    outcome = log.outcome
+    assert outcome is not None
+    shown = np.ones(log.rows, bool) if log.exposure is None else log.exposure > 0
+    missing = int((shown & ~np.isfinite(outcome)).sum())
+    if missing:
+        raise InputError(
+            f"{missing:,} exposed rows have no {log.roles.outcome!r}; rows of one {scm.together!r} depend on each "
+            "other, so all must be known: leave out each group with a gap"
+        )
 
 
 def levels_of(log: InteractionLog, name: str, values: np.ndarray) -> pa.Array | np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,11 +60,9 @@ def population(fit: Fit, limit: int, rng: int) -> Population:
         said = f"the {len(whole):,} opportunities of the log"
         if len(whole) <= limit:
             return Population(whole.user, whole.item, whole.columns, whole.rows, said)
-        chosen = np.sort(_rng.generator(rng, "population").choice(len(whole), limit, replace=False))
-        part = whole.take(chosen)
-        return Population(
-            part.user, part.item, part.columns, part.rows, f"{limit:,} of {said}, sampled", limit / len(whole)
-        )
+        part = whole.take(some_of(cells, whole, limit, _rng.generator(rng, "population")))
+        said = f"{len(part):,} of {said}, sampled"
+        return Population(part.user, part.item, part.columns, part.rows, said, len(part) / len(whole))
     total = cells.n_users * cells.n_items
     said = f"all {cells.n_users:,} users x {cells.n_items:,} items"
     if total <= limit:
@@ -73,6 +72,31 @@ def population(fit: Fit, limit: int, rng: int) -> Population:
     key = np.unique(generator.integers(0, total, limit))
     user, item = np.divmod(key, cells.n_items)
     return Population(user, item, {}, None, f"{len(key):,} cells sampled from {said}", len(key) / total)
+
+
+def some_of(cells: Cells, whole: Population, limit: int, generator: np.random.Generator) -> np.ndarray:
+    """Indices of at most ``limit`` opportunities drawn uniformly, in order; where rows stay together whole groups are
+    drawn (one at least).
+    """
+    if cells.together is None:
+        return np.sort(generator.choice(len(whole), limit, replace=False))
+    _, group, sizes = np.unique(whole.columns[cells.together], return_inverse=True, return_counts=True)
+    order = generator.permutation(len(sizes))
+    taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), limit, side="right")))]
+    return np.flatnonzero(np.isin(group, taken))
+
+
+def cuts(cells: Cells, whole: Population, size: int) -> np.ndarray:
+    """Where a population is cut into parts of about ``size``: rows that stay together stand side by side, and the cut
+    is moved back to where their group begins (on to where it ends, if it is larger than a part).
+    """
+    n = len(whole)
+    wanted = np.arange(0, n, size)
+    if cells.together is not None and n:
+        group = whole.columns[cells.together]
+        begins = np.append(np.flatnonzero(np.append(True, group[1:] != group[:-1])), n)
+        wanted = begins[np.searchsorted(begins, wanted, side="right") - 1]
+    return np.unique(np.append(wanted, n))
 
 
 def log_rows(fit: Fit) -> Population:
@@ -126,9 +150,9 @@ class Piece:
 
 
 def pieces(cells: Cells, whole: Population, size: int = PIECE) -> Iterator[Piece]:
-    """The population in consecutive parts, so that memory is bounded by one."""
-    for start in range(0, len(whole), size):
-        part = whole.take(slice(start, start + size))
+    """The population in consecutive parts, so that memory is bounded by one; what stays together is in one part."""
+    for start, stop in pairwise(cuts(cells, whole, size).tolist()):
+        part = whole.take(slice(start, stop))
         view, users, items = view_of(cells, part)
         yield Piece(part, start, view, users, items)
 

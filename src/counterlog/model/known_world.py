@@ -90,7 +90,9 @@ class KnownWorld:
             "item": [f"i{k}" for k in rows.item.tolist()],
         }
         data |= {name: self.values[name].numpy() for name in seen}
-        context = tuple(name for name in seen if name != "position")
+        if scm.together is not None:
+            data[scm.together] = [f"{scm.together}{k}" for k in rows.context[scm.together].tolist()]
+        context = tuple(name for name in data if name not in ("user", "item", "position"))
         roles: dict[str, Any] = {"outcome": scm.outcome, "outcome_kind": self.kind, "context": context}
         roles |= {"position": "position"} if "position" in seen else {}
         selected = np.ones(len(rows), bool)
@@ -125,7 +127,8 @@ def known_world(
     """Draw a world from a program with its global sites set to ``truth`` (the program's own by default), the rest from
     the prior.
 
-    Every cell of the grid is an opportunity, or ``per_user`` distinct items a user drawn uniformly.
+    Every cell of the grid is an opportunity, or ``per_user`` distinct items a user drawn uniformly. Where a program has
+    rows that stay together, a user's opportunities are dealt at random into groups of ``n_positions``.
 
     Raises
     ------
@@ -144,7 +147,8 @@ def known_world(
     else:
         user = np.repeat(np.arange(n_users), per_user)
         item = generator.random((n_users, n_items)).argsort(1)[:, :per_user].reshape(-1)
-    rows = Opportunities(torch.from_numpy(user), torch.from_numpy(item), Context({}))
+    context = {} if scm.together is None else {scm.together: _slates(user, n_positions, generator)}
+    rows = Opportunities(torch.from_numpy(user), torch.from_numpy(item), Context(context))
     with _rng.seeded(rng, "known world", scm.name):
         view = View(torch.randn(n_users, n_features), torch.randn(n_items, n_features), rows, n_levels, n_positions)
         held = {name: torch.as_tensor(value, dtype=torch.get_default_dtype()) for name, value in chosen.items()}
@@ -161,6 +165,15 @@ def known_world(
     }
     latents = {n: v for n, v in values.items() if n not in sites or sites[n].plate != "opportunities"}
     return KnownWorld(scm, view, values, latents, rng)
+
+
+def _slates(user: np.ndarray, size: int, generator: np.random.Generator) -> Tensor:
+    """A number for each opportunity's group: those of a user (rows by user) at random into groups of ``size``."""
+    order = np.lexsort((generator.random(len(user)), user))
+    first = np.searchsorted(user, user)  # of each row, where its user begins
+    groups = np.empty(len(user), np.int64)
+    groups[order] = (np.arange(len(user)) - first) // size
+    return torch.from_numpy(user * (int(groups.max(initial=0)) + 1) + groups)
 
 
 def _below(scm: SCM, site: str) -> set[str]:

@@ -60,6 +60,9 @@ class SCM:
         Keyword arguments of the program and their values, such as ``dim``.
     declared
         ``file.py:name`` where a file declares the roles of a program that another file defines; None elsewhere.
+    together
+        Name of the context column whose rows of one value, such as those of a slate, depend on each other; they are
+        never cut apart. None where opportunities are independent given the latents.
     """
 
     program: Program
@@ -70,6 +73,7 @@ class SCM:
     naive_bias: int = 0
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     declared: str | None = None
+    together: str | None = None
 
     def __call__(self, view: View) -> Any:
         """Run the program; it is an ordinary Pyro model, so Pyro's handlers apply.
@@ -100,8 +104,9 @@ class SCM:
 
     @property
     def roles(self) -> dict[str, Any]:
-        """The declared roles as data: exposure, outcome, latent."""
-        return {"exposure": self.exposure, "outcome": self.outcome, "latent": list(self.latent)}
+        """The declared roles as data: exposure, outcome, latent, and what stays together if anything does."""
+        kept = {} if self.together is None else {"together": self.together}
+        return {"exposure": self.exposure, "outcome": self.outcome, "latent": list(self.latent), **kept}
 
     @property
     def file(self) -> Path | None:
@@ -197,6 +202,11 @@ class SCM:
             raise ModelError(
                 f"{self.name}: the outcome {self.outcome!r} is declared latent, but it is what a log shows"
             )
+        if self.together in sites:
+            raise ModelError(
+                f"{self.name}: together={self.together!r} is a site; what stays together is a context column that the "
+                f"program reads, o.context[{self.together!r}]"
+            )
         if self.exposure == self.outcome:
             raise ModelError(
                 f"{self.name}: exposure and outcome are the same site {self.exposure!r}; they need one each"
@@ -234,6 +244,7 @@ def scm(
     latent: tuple[str, ...] | list[str] = (),
     truth: Mapping[str, Any] | None = None,
     naive_bias: int = 0,
+    together: str | None = None,
 ) -> Callable[[Program], SCM]:
     """Declare which sites of a Pyro program play which role.
 
@@ -249,6 +260,9 @@ def scm(
     >>> coin.parameters
     {'level': 0.5}
 
+    Where the rows of one value of a context column depend on each other, as the rows of a slate that compete for a
+    click, say so with ``together="slate"``: no part of a log that the program is run on will cut them apart.
+
     A program written elsewhere, without a thought of counterlog, becomes one by the declaration alone:
     ``scm(exposure="shown", outcome="click", latent=("taste",))(their.program)``.
     """
@@ -263,7 +277,9 @@ def scm(
             if parameter.default is inspect.Parameter.empty:
                 raise ModelError(f"{program.__name__}: parameter {parameter.name!r} needs a default value")
         defaults = {p.name: p.default for p in signature[1:]}
-        return SCM(program, exposure, outcome, tuple(latent), dict(truth or {}), naive_bias, defaults)
+        return SCM(
+            program, exposure, outcome, tuple(latent), dict(truth or {}), naive_bias, defaults, together=together
+        )
 
     return wrap
 

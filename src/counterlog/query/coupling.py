@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from counterlog.errors import RefusedError
-from counterlog.model.mechanisms import Hurdle, OrdinalRating, Positions
+from counterlog.model.mechanisms import Hurdle, OrdinalRating, Positions, SlateChoice
 from counterlog.query.choices import choice_chance, race
 
 #: Counts are followed until what lies above has less probability than this; bounds end there too.
@@ -75,6 +75,8 @@ def couple(
         The two mechanisms are of different families, or of one that has no coupling here.
     """
     fn, other = plain(fn), plain(other)
+    if isinstance(fn, SlateChoice) or isinstance(other, SlateChoice):
+        raise RefusedError("a choice from a slate has one noise for all its rows; they cannot be coupled row by row")
     if isinstance(fn, Hurdle) and isinstance(other, Hurdle):
         return _behind_a_hurdle(fn, value, other, known, noise)
     if isinstance(fn, torch.distributions.Bernoulli) and isinstance(other, torch.distributions.Bernoulli):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from counterlog.errors import CounterlogError, InputError
+from counterlog.errors import CounterlogError, InputError, RefusedError
 from counterlog.inference.cells import encode
 from counterlog.inference.population import Population
 from counterlog.query.abduction import Observed
@@ -70,8 +70,15 @@ def events(fit: Fit, log: InteractionLog) -> Events:
         a context that the fit does not know.
     UnknownNameError
         Users, items or values that the fit has not seen.
+    RefusedError
+        Rows of the program depend on each other.
     """
     cells, treatment = fit.cells, fit.treatment
+    if fit.scm.together is not None:
+        raise RefusedError(
+            f"{fit.scm.name} has rows of one {fit.scm.together!r} that depend on each other: what would have become of "
+            "one of them depends on the noise of all, which is not abducted; ask `effect` or `simulate` for averages"
+        )
     unseen = set(treatment.others) | ({fit.scm.exposure} if treatment.sum_exposure else set())
     unseen |= {fit.scm.outcome} if treatment.sum_outcome else set()
     if log.hash == fit.log.hash:

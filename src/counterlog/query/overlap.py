@@ -9,7 +9,7 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.inference.elbo import Assign
-from counterlog.inference.population import Piece, Population, pieces
+from counterlog.inference.population import Piece, Population, pieces, some_of
 from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import run
 
@@ -30,7 +30,7 @@ def overlap(fit: Fit, whole: Population, rng: int, rows: int = 20_000, draws: in
     """
     index = np.arange(len(whole))
     if len(whole) > rows:
-        index = np.sort(_rng.generator(rng, "overlap").choice(len(whole), rows, replace=False))
+        index = some_of(fit.cells, whole, rows, _rng.generator(rng, "overlap"))
     part = whole.take(index)
     total = np.zeros(len(part))
     for number, draw in enumerate(fit.draws(draws, rng)):

@@ -11,7 +11,7 @@ import torch
 
 from counterlog import rng as _rng
 from counterlog.errors import InputError, UnknownNameError
-from counterlog.inference.cells import encode
+from counterlog.inference.cells import encode, group_codes
 from counterlog.inference.population import Population, pieces
 from counterlog.model.interventions import Intervention
 from counterlog.model.worlds import level_probs, run
@@ -34,7 +34,8 @@ def predict(
     ----------
     pairs
         A pandas, Polars or Arrow frame with the log's user and item columns (or ``user`` and ``item``), and the columns
-        that the program reads for an opportunity. All ids must be known to the fit.
+        that the program reads for an opportunity. All ids must be known to the fit. Where rows stay together, those of
+        a user and a value are one group, and all are shown: give whole slates.
     rng
         Seed of the draws.
     draws
@@ -61,6 +62,10 @@ def predict(
     probs = np.zeros((n, k), np.float32)
     first, second, chance = np.zeros(n), np.zeros(n), np.zeros(n)
     drawn = np.zeros((draws, n), np.float32) if k == 0 and fit.log.roles.outcome_kind != "click" else None
+    back = None
+    if cells.together is not None:
+        order = np.argsort(whole.columns[cells.together], kind="stable")
+        whole, back = whole.take(order), np.argsort(order)
     parts = list(pieces(cells, whole))
     for number, draw in enumerate(fit.draws(draws, rng)):
         for piece in parts:
@@ -82,6 +87,7 @@ def predict(
     columns = dict(zip(("mean", "sd", "q05", "q50", "q95"), _summary(probs, levels, first, second, drawn), strict=True))
     columns |= {f"p_{level:g}": probs[:, j] for j, level in enumerate(cells.levels)}
     for name, values in {**columns, "propensity": np.clip(chance, 0.0, 1.0)}.items():
+        values = values if back is None else values[back]
         table = table.append_column(name, pa.array(values.astype(np.float64)))
     return table
 
@@ -128,7 +134,9 @@ def _population(fit: Fit, pairs: Any) -> tuple[pa.Table, Population]:
             _may_lack(name, fit)
             continue
         try:
-            if name in log.roles.context:
+            if name == fit.scm.together:
+                given = group_codes(user, table[name])
+            elif name in log.roles.context:
                 given = encode(log, name, table[name])
             else:
                 given = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
 import torch
 from scipy.special import logit
@@ -68,8 +69,10 @@ def laws_of(fit: Fit, rng: int, draws: int, rows: int) -> Levels | Magnitudes:
     Raises
     ------
     RefusedError
-        The outcome acts on exposure through an unseen site of the opportunities, or has no mean.
+        The outcome acts on exposure through an unseen site of the opportunities, exposure on the outcome through
+        another site, rows of the program depend on each other, or the outcome has no mean.
     """
+    _refuse_detours(fit)
     whole = population(fit, rows, rng)
     found = [mechanisms(fit, piece.view, held).laws for piece, held in _draws(fit, whole, rng, draws)]
     joined: dict[str, Any] = {}
@@ -78,6 +81,23 @@ def laws_of(fit: Fit, rng: int, draws: int, rows: int) -> Levels | Magnitudes:
         joined[name] = np.concatenate(parts) if name not in ("values", "link") else parts[0]
     joined["weight"] = joined["weight"] / joined["weight"].sum()
     return dataclasses.replace(found[0], **joined)
+
+
+def _refuse_detours(fit: Fit) -> None:
+    """The laws below are of an outcome that follows its own row's exposure and nothing between."""
+    scm = fit.scm
+    if scm.together is not None:
+        raise RefusedError(
+            f"{scm.outcome} depends on the exposure of all rows of one {scm.together!r}; what an unseen cause of a "
+            "single row's exposure would change is not known here"
+        )
+    graph = scm.graph()
+    between = sorted(nx.descendants(graph, scm.exposure) & nx.ancestors(graph, scm.outcome))
+    if between:
+        raise RefusedError(
+            f"{scm.exposure} acts on {scm.outcome} through {between[0]!r}; what an unseen cause would change is "
+            "answered where it acts directly"
+        )
 
 
 def benchmarks_of(fit: Fit, rng: int, draws: int, rows: int) -> tuple[Benchmark, ...]:

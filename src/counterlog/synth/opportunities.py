@@ -80,6 +80,12 @@ def source(fit: Fit, do: Intervention, per_user: int | None, rows: int | None, u
     redrawn = isinstance(do.replaced.get(exposure), Uniform)
     if not fit.treatment.implied and not redrawn and per_user is None and rows is None and users is None:
         return Source("log", n_users, n_items, None, False, natural)
+    if fit.scm.together is not None:
+        raise RefusedError(
+            f"{fit.scm.name} has rows of one {fit.scm.together!r} that depend on each other; items drawn from the "
+            f"catalogue belong to no {fit.scm.together!r}. Simulate the log's own opportunities: no per_user, rows or "
+            "users, and a policy of your own in place of the uniform one"
+        )
     if rows is not None:
         counts = np.full(n_users, rows // n_users)
         lucky = _rng.generator(seed, "lucky").permutation(n_users)[: rows % n_users]

@@ -230,7 +230,11 @@ def _rows(batch: SyntheticLog, unit: Unit, worlds: list[Draw]) -> pa.RecordBatch
     chance, mean = np.zeros(n, np.float32), np.zeros(n, np.float32)
     # At random: going round in turn would give an item the same draw for every user where draws divide the items.
     turns = _rng.generator(batch.seed, "turns", unit.number)
-    world_of = turns.permutation(np.arange(n) % len(worlds)) if len(worlds) > 1 else None
+    group = np.arange(n)
+    if fit.cells.together is not None:  # what stays together lives in one world
+        group = np.unique(unit.columns[fit.cells.together], return_inverse=True)[1]
+    number_of = int(group.max(initial=-1)) + 1
+    world_of = turns.permutation(np.arange(number_of) % len(worlds))[group] if len(worlds) > 1 else None
     position = np.zeros(n) if "position" in fit.cells.columns else None
     drawn = {name: np.zeros(n) for name in _drawn(fit, given)}
     for number, draw in enumerate(worlds):

@@ -1,8 +1,9 @@
 """Reusable parts of programs: priors, look-ups of rows, and the distributions that interactions need."""
 
+from counterlog.model.mechanisms.choice import SlateChoice
 from counterlog.model.mechanisms.conformity import conformity_effect
 from counterlog.model.mechanisms.counting import OverdispersedCount
-from counterlog.model.mechanisms.drift import drift
+from counterlog.model.mechanisms.drift import correlated, drift
 from counterlog.model.mechanisms.examination import examination
 from counterlog.model.mechanisms.hurdle import Hurdle
 from counterlog.model.mechanisms.lookups import affinity, crossed, pick
@@ -16,8 +17,10 @@ __all__ = [
     "OrdinalRating",
     "OverdispersedCount",
     "Positions",
+    "SlateChoice",
     "affinity",
     "conformity_effect",
+    "correlated",
     "crossed",
     "cutpoints",
     "drift",
