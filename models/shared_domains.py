@@ -2,7 +2,7 @@
 
     domain, activity, popularity ─────────────► exposure ─► click ◄─ domain, leniency, quality
                                                     ▲         ▲
-    (preference + own_preference) x attribute ──────┴─────────┘
+    preference x attribute, own_preference ─────────┴─────────┘
 
 Fork and edit this file: `counterlog models copy shared_domains`, then `counterlog fit shared_domains.py LOG --context
 domain`.
@@ -12,9 +12,9 @@ markets or surfaces that share users. When not: nobody is seen in two domains; a
 Columns: user, item, `exposure`, outcome `click`, and as context `domain` (text, or codes 0, 1, ...; at most `domains`
 of them, 2 unless set). An item may belong to one domain or be offered in several.
 Assumptions:
-- A user's preference in a domain is the sum of a part shared by all domains and a part of its own; `shared` is the
-  correlation of the preferences in two domains, the same for any two and for all users. Items of all domains have
-  their attributes in one space.
+- `preference` is a user's in the first domain (code 0, or first in sorted order; let it be the dense one). In each
+  other domain a part of it is shared and the rest is its own: `shared` is the correlation, the same for all users and
+  learnt. Items of all domains have their attributes in one space.
 - Domains differ in how much is shown and how much is liked; activity, leniency, popularity and quality act alike.
 - The platform shows what people like in that domain (`targeting`). Given the affinity of rank `dim` exposure and click
   share no other cause. A click needs an exposure. Overlap: every cell has some chance to be exposed.
@@ -26,10 +26,10 @@ import pyro.distributions as dist
 import torch
 
 from counterlog import scm
-from counterlog.model.mechanisms import affinity, exposure_logits, normal, pick, spread
+from counterlog.model.mechanisms import affinity, correlated, exposure_logits, normal, pick, spread
 
 TRUTH = {
-    "base": [0.5, -2.5],
+    "base": [0.5, -1.0],
     "appeal": [-0.5, -1.5],
     "targeting": 0.8,
     "shared": 0.8,
@@ -38,7 +38,7 @@ TRUTH = {
     "popularity_spread": 0.7,
     "leniency_spread": 0.7,
     "quality_spread": 0.5,
-    "domain_share": [0.5, 0.5],
+    "domain_share": [0.85, 0.15],
 }
 
 
@@ -53,7 +53,7 @@ def shared_domains(view, dim=4, domains=2):
     """domain, activity, popularity, preference, own_preference, attribute -> exposure -> click <- domain, leniency,
     quality, preference, own_preference, attribute.
     """
-    spreads, shared = spread("spread", dim, scale=0.5), pyro.sample("shared", dist.Beta(2.0, 2.0))
+    spreads, shared = spread("spread", dim), pyro.sample("shared", dist.Beta(2.0, 2.0))
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")
     base, appeal = (normal(name, domains, loc=-1.0, scale=1.5) for name in ("base", "appeal"))  # of each domain
@@ -61,13 +61,13 @@ def shared_domains(view, dim=4, domains=2):
     domain_share = pyro.sample("domain_share", dist.Dirichlet(torch.ones(domains)))
     with view.users():
         activity, leniency, preference = normal("activity"), normal("leniency"), normal("preference", dim)
-        own = normal("own_preference", domains, dim)
+        own = normal("own_preference", domains - 1, dim)
     with view.items():
         popularity, quality, attribute = normal("popularity"), normal("quality"), normal("attribute", dim)
-    tastes = spreads * (shared.sqrt() * preference[:, None] + (1.0 - shared).sqrt() * own)
+    tastes = [preference, *(correlated(preference, own[:, k], shared) for k in range(domains - 1))]
     with view.opportunities() as o:
         domain = pyro.sample("domain", dist.Categorical(probs=domain_share)).long()
-        each = torch.stack([affinity(tastes[:, k], attribute, o) for k in range(domains)])
+        each = torch.stack([affinity(taste * spreads, attribute, o) for taste in tastes])
         liking = each.gather(0, domain[None]).squeeze(0)
         shown = exposure_logits(pick(base, domain), activity * activity_spread, popularity * popularity_spread, o)
         exposure = pyro.sample("exposure", dist.Bernoulli(logits=shown + targeting * liking))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from counterlog.model.mechanisms import conformity_effect, drift, exposure_logits
+from counterlog.model.mechanisms import conformity_effect, correlated, drift, exposure_logits
 from counterlog.model.view import Opportunities
 from counterlog.rng import seeded
 
@@ -67,3 +67,10 @@ def test_drift_has_finite_gradients(persistence: float) -> None:
     p = torch.tensor(persistence, requires_grad=True)
     drift(torch.randn(5, 2), p, torch.randn(5, 2))[1].sum().backward()
     assert torch.isfinite(p.grad)
+
+
+def test_correlated_repeats_forgets_or_mirrors() -> None:
+    first, other = torch.randn(6, 2), torch.randn(6, 2)
+    assert torch.equal(correlated(first, other, torch.tensor(1.0)), first)
+    assert torch.equal(correlated(first, other, torch.tensor(0.0)), other)
+    assert torch.equal(correlated(first, other, torch.tensor(-1.0)), -first)
