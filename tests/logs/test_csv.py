@@ -172,3 +172,23 @@ def test_arbitrary_fields_in_every_role_never_crash(tmp_path_factory: pytest.Tem
         check(path, outcome="count", context="device", **{name: name for name in names})
     except CounterlogError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "values"),
+    [
+        (["9", "10", " 2"], pa.int64(), [9, 10, 2]),  # as text 10 would stand before 9
+        (["0.5", "-1", "3"], pa.float64(), [0.5, -1.0, 3.0]),
+        (["1", "", "NA"], pa.int64(), [1, None, None]),
+        (["007", "12", "3"], pa.string(), ["007", "12", "3"]),  # labels
+        (["1", "2", "web"], pa.string(), ["1", "2", "web"]),
+        (["9007199254740993", "1", "2"], pa.string(), ["9007199254740993", "1", "2"]),  # no float is that exact
+        (["nan", "1", "2"], pa.string(), ["nan", "1", "2"]),
+        (["true", "false", "true"], pa.string(), ["true", "false", "true"]),
+    ],
+)
+def test_a_context_that_is_all_numbers_is_numbers(tmp_path: Path, texts: list[str], kind: object, values: list) -> None:
+    rows = "\n".join(f"u{k},i{k},{text}" for k, text in enumerate(texts))
+    log = read_log(write(tmp_path, f"user,item,hour\n{rows}\n"), context=("hour",))
+    assert log.table["hour"].type == kind
+    assert log.table["hour"].to_pylist() == values

@@ -210,6 +210,17 @@ def test_yesterday_identifies_today_and_not_itself() -> None:
     assert {"activity", "popularity"} & set(refused.because.replace(",", " ").split())
 
 
+@pytest.mark.parametrize("kind", [bool, "truth as text"])
+def test_yesterday_may_be_true_or_false(kind: object) -> None:
+    log, scm = world("preference_drift").log, zoo.load("preference_drift")
+    frame, names = log.table.to_pandas(), ["exposure_before", "click_before"]
+    frame[names] = frame[names].astype(bool) if kind is bool else frame[names].astype(bool).astype(str)
+    same = bind(scm, from_frame(frame, exposure="exposure", outcome="click", context=names))
+    for name in names:
+        assert same.columns[name].dtype == np.float32
+        assert np.array_equal(same.columns[name], bind(scm, log).columns[name])
+
+
 def test_adjusting_for_yesterday_corrects() -> None:
     found = world("preference_drift")
     assert naive(found) > 0.02

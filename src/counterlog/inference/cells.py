@@ -121,7 +121,7 @@ def bind(scm: SCM, log: InteractionLog) -> Cells:
         scm.together,
     )
     _check_values(scm, log, cells)
-    return cells
+    return _coins(scm, cells)
 
 
 def decide(scm: SCM, log: InteractionLog) -> Treatment:
@@ -363,6 +363,26 @@ def _check_values(scm: SCM, log: InteractionLog, cells: Cells) -> None:
                     f"{scm.name} ({type(nodes[name]['fn']).__name__}) cannot take such values; choose another model "
                     "or outcome kind"
                 )
+
+
+def _coins(scm: SCM, cells: Cells) -> Cells:
+    """Codes of truth values or text as 0.0 and 1.0 where the site of their name is a coin, whose probability takes no
+    integers.
+    """
+    import torch
+
+    from counterlog import rng as _rng
+    from counterlog.inference.tables import sample_view
+
+    codes = {name for name, values in cells.columns.items() if np.issubdtype(values.dtype, np.integer)}
+    codes &= scm.sites().keys()
+    if not codes:
+        return cells
+    with _rng.seeded(0, "coins", scm.name):
+        nodes = scm.trace(sample_view(cells))
+    coins = {name for name in codes if isinstance(nodes[name]["fn"], torch.distributions.Bernoulli)}
+    columns = {name: v.astype(np.float32) if name in coins else v for name, v in cells.columns.items()}
+    return dataclasses.replace(cells, columns=columns)
 
 
 def _standard(values: np.ndarray) -> np.ndarray:

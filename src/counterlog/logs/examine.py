@@ -15,7 +15,7 @@ from counterlog.logs.eventchecks import check_context, check_exposure, check_out
 from counterlog.logs.features import FeatureRows, check_coverage, read_features
 from counterlog.logs.idchecks import Ids, check_ids, check_same
 from counterlog.logs.log import Features, InteractionLog
-from counterlog.logs.numeric import Numbers
+from counterlog.logs.numeric import Numbers, numbers_if_all
 from counterlog.logs.problems import Check, Problem, listing, plural
 from counterlog.logs.raw import RawLog, RawTable
 from counterlog.logs.timechecks import check_repeats, check_times
@@ -105,7 +105,7 @@ def examine(raw: RawLog) -> Examination:
         found = check_context(events, name)
         problems += found
         if (context := events.column(name)) is not None and not any(p.severity == "error" for p in found):
-            columns.setdefault(name, context)
+            columns.setdefault(name, numbers_if_all(context) if events.textual else context)
     if users is not None and items is not None:
         columns[roles.user], columns[roles.item] = users.column, items.column
         codes = [users.codes, items.codes, *(encode(columns[name])[1] for name in roles.context if name in columns)]

@@ -13,6 +13,9 @@ MISSING = ("", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None")
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _NOT_FINITE = r"(?i)^[+-]?(inf|infinity|nan)$"
 _TRUTH = ("true", "false")
+#: As a number is written; ``0031`` is a label, and so is what is too long for a number that is exact.
+_PLAIN = r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$"
+_WHOLE = r"^-?(0|[1-9]\d{0,14})$"
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,23 @@ def parse_numbers(column: pa.ChunkedArray, truth: bool = False) -> Numbers | Non
     values = to_numpy(column.cast(pa.float64(), safe=False))
     missing = to_numpy(column.is_null())
     return Numbers(values, missing, np.zeros(len(values), bool), column)
+
+
+def numbers_if_all(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text as numbers if all its values are written as such, else as it is.
+
+    For sources without types, such as CSV: ``9`` and ``10`` are then in the order of numbers. Missing ones are null.
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    text = pc.utf8_trim_whitespace(column)
+    missing = pc.or_kleene(pc.is_null(text), pc.is_in(text, value_set=pa.array(MISSING)))
+    given = text.filter(pc.invert(missing))
+    if not len(given) or not pc.all(pc.match_substring_regex(given, _PLAIN)).as_py():
+        return column
+    whole = pc.all(pc.match_substring_regex(given, _WHOLE)).as_py()
+    known = pc.if_else(missing, pa.scalar(None, pa.string()), text)
+    return known.cast(pa.int64() if whole else pa.float64())
 
 
 def to_numpy(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
