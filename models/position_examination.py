@@ -22,7 +22,7 @@ import pyro.distributions as dist
 import torch
 
 from counterlog import scm
-from counterlog.model.mechanisms import Positions, affinity, pick, spread
+from counterlog.model.mechanisms import Positions, affinity, examination, pick, spread
 
 TRUTH = {"decay": 0.9, "ranking": 0.5, "appeal": -0.5, "conformity": 0.5, "leniency_spread": 0.5}
 
@@ -50,8 +50,7 @@ def position_examination(view, dim=4):
     ranks = torch.arange(view.n_positions, dtype=torch.float32)
     with view.opportunities() as o:
         position = pyro.sample("position", Positions(-pick(popularity * ranking, o.item)[..., None] * ranks))
-        seen = torch.exp(-decay * (position - 1.0))
-        exposure = pyro.sample("exposure", dist.Bernoulli(probs=seen))
+        exposure = pyro.sample("exposure", dist.Bernoulli(probs=examination(position, decay)))
         wanted = appeal + affinity(preference * spreads, attribute, o)
         wanted = wanted + pick(leniency * leniency_spread, o.user) + pick(popularity * conformity, o.item)
         pyro.sample("click", dist.Bernoulli(probs=exposure * wanted.sigmoid()))

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-NOTEBOOKS = ("01_tour", "02_audit_exposure_bias", "03_counterfactual_data")
+NOTEBOOKS = ("01_tour", "02_audit_exposure_bias", "03_counterfactual_data", "04_write_your_own_scm")
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

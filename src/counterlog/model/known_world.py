@@ -18,7 +18,7 @@ from counterlog import rng as _rng
 from counterlog.errors import InputError, unknown_name
 from counterlog.logs.roles import KIND_OF_NAME, Roles
 from counterlog.model.interventions import Intervention
-from counterlog.model.view import Context, Opportunities, View
+from counterlog.model.view import Context, Opportunities, View, tiny_view
 from counterlog.model.worlds import World, run
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ class KnownWorld:
         named = KIND_OF_NAME.get(self.scm.outcome)
         if named is not None:
             return named
-        site = self.scm.sites()[self.scm.outcome]
-        return "count" if site.discrete else "positive"
+        if not self.scm.sites()[self.scm.outcome].discrete:
+            return "positive"
+        with _rng.seeded(0, "kind", self.scm.name):
+            support = self.scm.trace(tiny_view())[self.scm.outcome]["fn"].support
+        return "click" if support is torch.distributions.constraints.boolean else "count"
 
     def mean(self, on: str, do: Intervention | None = None) -> float:
         """True mean of ``on`` over all opportunities under an intervention, with these users and items."""
