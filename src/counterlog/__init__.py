@@ -27,6 +27,7 @@ _HOME = {
     "fit": "counterlog.inference",
     "Fit": "counterlog.inference",
     "load_fit": "counterlog.inference",
+    "polish": "counterlog.inference",
     "to_arviz": "counterlog.inference",
     "identify": "counterlog.identification",
     "independences": "counterlog.identification",

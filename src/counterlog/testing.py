@@ -195,7 +195,7 @@ def at_truth(fitted: Fit, world: KnownWorld) -> Fit:
         value = value[order[site.table]] if site.table in order else value
         loc[site.table][:, site.start : site.stop] = value.reshape(len(loc[site.table]), -1)
     narrow = {name: torch.full_like(scale, -30.0) for name, scale in fitted.log_scale.items()}
-    return replace(fitted, loc=loc, log_scale=narrow)
+    return replace(fitted, loc=loc, log_scale=narrow, arrow=None, chains=None)
 
 
 class SCMChecks:

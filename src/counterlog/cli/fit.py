@@ -49,6 +49,12 @@ def command(
         typer.Option("--unexposed", metavar="all|N", help="Cells without an event: all, or N sampled for each event."),
     ] = None,
     restarts: Annotated[int, typer.Option("--restarts", metavar="N", help="Starting points; the best is kept.")] = 1,
+    guide: Annotated[
+        str,
+        typer.Option(
+            "--guide", metavar="G", help="mean-field, or arrow (parameters lean on each other; up to 300,000 cells)."
+        ),
+    ] = "mean-field",
     device: Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda, cuda:1 ...")] = "cpu",
     draws: Annotated[
         int, typer.Option("--draws", metavar="N", help="Posterior draws in inference_data.nc (0: leave the file out).")
@@ -91,6 +97,7 @@ def command(
     refuse_others(out, force)
     scm = with_settings(load_model(model), settings)
     given = {"rng": seed, "steps": steps, "batch": batch, "unexposed": cells, "restarts": restarts, "device": device}
+    given["guide"] = guide
     fitted, before = _fit(scm, events, out, force, given)
     save_fit(fitted, out, force, _arviz_writer(fitted, draws, seed) if draws else None)
     _tell(fitted, out, before, as_json)
@@ -164,6 +171,7 @@ def _tell(fitted: Fit, out: Path, before: int, as_json: bool) -> None:
             "seconds": fitted.seconds,
             "resumed_after": before,
             "events": fitted.log.rows,
+            "guide": fitted.guide,
             "options": dict(fitted.options),
             "seed": fitted.seed,
             "threads": torch.get_num_threads(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from counterlog import rng as _rng
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterlog.inference.fit import Fit
+    from counterlog.inference.fit import Draw, Fit
 
 #: Most numbers of one latent site that are written, over all draws, and most events with predictive draws and
 #: log-likelihoods.
@@ -25,9 +26,10 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
     """Posterior, posterior predictive, observed data and log-likelihood, with real user and item ids as coordinates.
 
     A variational posterior has no chains: there is one, of independent draws, and ``attrs`` says so; R-hat of it means
-    nothing. Latents with more than 20 million numbers over all draws are left out and named in ``attrs["left_out"]``.
-    Predictive draws and log-likelihoods are of exposed events, a uniform sample of ``events`` of them where there are
-    more; the log-likelihood of an event is of everything seen of it, unseen sites summed out.
+    nothing. Of a polished fit every draw of every chain is given, whatever ``draws`` says. Latents with more than 20
+    million numbers over all draws are left out and named in ``attrs["left_out"]``. Predictive draws and log-likelihoods
+    are of exposed events, a uniform sample of ``events`` of them where there are more; the log-likelihood of an event
+    is of everything seen of it, unseen sites summed out.
 
     Returns
     -------
@@ -43,6 +45,8 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
         "item": np.asarray(log.items.labels, dtype=object),
     }
     left_out = []
+    shape = (1, draws) if fit.chains is None else fit.chains.quantity.shape
+    draws = shape[0] * shape[1]
     rows = {"users": len(log.users), "items": len(log.items), "globals": 1}
     for site in fit.layout.sites:
         if rows[site.table] * (site.stop - site.start) * draws > MOST_NUMBERS:
@@ -58,16 +62,18 @@ def to_arviz(fit: Fit, draws: int = 200, rng: int = 0, events: int = MOST_EVENTS
     outcome = fit.scm.outcome
     dims[outcome] = ["event"]
     attrs = {
-        "inference": "mean-field variational inference; draws are independent, there are no chains",
+        "inference": f"{fit.guide} variational inference; draws are independent, there are no chains"
+        if fit.chains is None
+        else "Markov chain Monte Carlo",
         "model": fit.scm.name,
         "fit_hash": fit.hash,
         "left_out": ", ".join(left_out) or "nothing",
         "event": "row of the log",
     }
     data = az.from_dict(
-        posterior=posterior,
-        posterior_predictive={outcome: replicated[None]},
-        log_likelihood={outcome: likelihood[None]},
+        posterior={name: values.reshape(*shape, *values.shape[2:]) for name, values in posterior.items()},
+        posterior_predictive={outcome: replicated.reshape(*shape, -1)},
+        log_likelihood={outcome: likelihood.reshape(*shape, -1)},
         observed_data={outcome: seen},
         coords=coords,
         dims=dims,
@@ -99,6 +105,18 @@ def pareto_smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         smoothed, k = az.psislw(log_ratios[~flat].astype(np.float64), 1.0)
         weights[~flat], khat[~flat] = np.asarray(smoothed), np.asarray(k)
     return weights, khat
+
+
+def chain_diagnostics(draws: np.ndarray) -> dict[str, float]:
+    """Rank-normalised R-hat and the lesser of bulk and tail effective sample sizes of ``[chains, draws]`` (Vehtari,
+    Gelman, Simpson, Carpenter, Buerkner 2021, Bayesian Analysis 16).
+    """
+    import arviz as az
+
+    if np.ptp(draws) == 0.0:
+        return {"r_hat": 1.0, "ess": float(draws.size)}
+    ess = min(float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail")))
+    return {"r_hat": float(az.rhat(draws)), "ess": ess}
 
 
 def write_netcdf(fit: Fit, path: Path, draws: int = 200, rng: int = 0) -> None:
@@ -144,7 +162,7 @@ def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.n
     parts = list(pieces(cells, part))
     exposed = None if cells.exposure is None else torch.from_numpy(cells.exposure[chosen])
     given_exposure = Intervention() if fit.treatment.sum_exposure else Intervention(fixed={fit.scm.exposure: 1.0})
-    for number, draw in enumerate(fit.draws(draws, rng)):
+    for number, draw in enumerate(_draws(fit, draws, rng)):
         for name, value in draw.values().items():
             if name in posterior:
                 posterior[name][0, number] = value.numpy()
@@ -159,6 +177,19 @@ def _events(fit: Fit, draws: int, rng: int, most: int, posterior: dict[str, np.n
             replica = world.values[fit.scm.outcome].numpy()
             replicated[number, where] = levels[replica] if len(levels) else replica
     return chosen, seen, likelihood, replicated
+
+
+def _draws(fit: Fit, number: int, rng: int) -> Iterator[Draw]:
+    """Draws in the order in which they are written: of chains, one chain after the other."""
+    from counterlog.inference.fit import Draw
+
+    if fit.chains is None:
+        yield from fit.draws(number, rng)
+        return
+    chains, draws = fit.chains.quantity.shape
+    for chain in range(chains):
+        for draw in range(draws):
+            yield Draw(fit.layout, {name: table[chain, draw] for name, table in fit.chains.tables.items()})
 
 
 def _log_likelihood(

@@ -39,6 +39,7 @@ def html(fit: Fit) -> str:
     rows = {
         "model": fit.scm.name,
         "log": f"{fit.log.name}: {fit.log.rows:,} events, {len(fit.log.users):,} users, {len(fit.log.items):,} items",
+        "posterior": posterior(fit),
         "steps": f"{fit.steps:,} in {fit.seconds:.0f} s",
         "converged": f"{'yes' if fit.converged else 'NO'}: {fit.convergence.message}",
         "unseen": unseen(fit),
@@ -49,6 +50,20 @@ def html(fit: Fit) -> str:
     )
     svg: str = vlc.vegalite_to_svg(plot_losses(fit).to_json())
     return f"<div><table>{table}</table>{svg}</div>"
+
+
+def posterior(fit: Fit) -> str:
+    """Which form the posterior has, in one sentence."""
+    if fit.chains is not None:
+        about, (chains, draws) = fit.chains.about, fit.chains.quantity.shape
+        return (
+            f"{chains} chains of {draws} draws; {about['quantity']}: R-hat {about['r_hat']:.3f}, effective sample size "
+            f"{about['ess']:.0f}; worst R-hat of a parameter {about['worst_r_hat']:.3f} ({about['worst_global']}); "
+            f"{about['divergences']} divergences"
+        )
+    if fit.arrow is not None:
+        return f"arrow: {len(fit.arrow.stem)} parameters jointly normal, everything else leans on them"
+    return "mean-field: every number normal on its own"
 
 
 def unseen(fit: Fit) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from counterlog import __version__
 from counterlog.errors import InputError, ModelError, StoreError
+from counterlog.inference.guide_files import pack, unpack
 
 if TYPE_CHECKING:
     from counterlog.inference.fit import Fit
@@ -54,6 +55,7 @@ def save_fit(fit: Fit, path: Path, force: bool = False, beside: Callable[[Path],
         tensors = {
             f"{t}.{k}": v[t].contiguous() for k, v in (("loc", fit.loc), ("log_scale", fit.log_scale)) for t in fit.loc
         }
+        tensors |= pack(fit.arrow, fit.chains)
         save_file(tensors, part / "parameters.safetensors")
         (part / "parameters.safetensors").chmod(
             part.stat().st_mode & 0o666
@@ -148,6 +150,7 @@ def _about(fit: Fit) -> dict[str, Any]:
         "seed": fit.seed,
         "seconds": fit.seconds,
         "options": dict(fit.options),
+        **({"chains": dict(fit.chains.about)} if fit.chains is not None else {}),
         "sites": [[s.name, s.table, s.start, s.stop] for s in fit.layout.sites],
     }
 
@@ -199,6 +202,7 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         tensors = load_file(folder / "parameters.safetensors")
         losses = np.load(folder / "losses.npy", allow_pickle=False)
         loc, log_scale = ({t: tensors[f"{t}.{part}"] for t in TABLES} for part in ("loc", "log_scale"))
+        arrow, chains = unpack(tensors, about.get("chains", {}))
     except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
         raise InputError(f"the fit in {folder} is damaged and cannot be read ({error}); fit again") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
@@ -231,6 +235,8 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         about["seed"],
         about["seconds"],
         about["options"],
+        arrow,
+        chains,
     )
     if result.hash != about["fit_hash"]:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -21,9 +22,11 @@ from counterlog.inference import checkpoint as _checkpoint
 from counterlog.inference import svi
 from counterlog.inference.blocks import plan as plan_blocks
 from counterlog.inference.cells import Cells, Treatment, bind
+from counterlog.inference.guides import Arrow, Chains
 from counterlog.inference.summing import check_sums
 from counterlog.inference.svi import Convergence, Progress, Schedule
 from counterlog.inference.tables import TABLES, Layout, layout, split
+from counterlog.inference.whole import refuse_large
 
 if TYPE_CHECKING:
     from counterlog.inference.checks import Checks
@@ -39,10 +42,11 @@ PASSES = 60
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The frozen result of variational inference: a normal posterior over every latent, with what made it.
+    """The frozen result of inference: a posterior over every latent, with what made it.
 
     ``loc`` and ``log_scale`` map a table (globals, users, items) to float32 ``[rows, width]`` in unconstrained space;
     ``layout`` says which columns belong to which site. ``losses`` is the negative ELBO an opportunity, one a step.
+    ``arrow`` and ``chains`` are what `guide` says beyond a mean-field normal, or None.
     """
 
     scm: SCM
@@ -55,6 +59,13 @@ class Fit:
     seed: int
     seconds: float
     options: Mapping[str, Any]
+    arrow: Arrow | None = None
+    chains: Chains | None = None
+
+    @property
+    def guide(self) -> str:
+        """The form of the posterior: ``mean-field``, ``arrow`` or ``chains``."""
+        return "chains" if self.chains is not None else "mean-field" if self.arrow is None else "arrow"
 
     @property
     def converged(self) -> bool:
@@ -89,6 +100,9 @@ class Fit:
         for table in TABLES:
             for part in (self.loc, self.log_scale):
                 digest.update(np.ascontiguousarray(part[table].numpy()).tobytes())
+            for more in (self.arrow and self.arrow.slopes, self.chains and self.chains.tables):
+                if more:
+                    digest.update(np.ascontiguousarray(more[table].numpy()).tobytes())
         return digest.hexdigest()
 
     def draws(self, number: int, rng: int) -> Iterator[Draw]:
@@ -98,11 +112,17 @@ class Fit:
 
     def draw(self, rng: int, index: int) -> Draw:
         """Joint draw ``index`` of the stream ``rng``."""
+        if self.chains is not None:
+            return Draw(self.layout, self.chains.draw(rng, index))
         tables = {}
         for name in TABLES:
-            noise = torch.Generator().manual_seed(_rng.derive(rng, "posterior", index, name))
+            generator = torch.Generator().manual_seed(_rng.derive(rng, "posterior", index, name))
             loc = self.loc[name]
-            tables[name] = torch.addcmul(loc, self.log_scale[name].exp(), torch.randn(loc.shape, generator=noise))
+            noise = torch.randn(loc.shape, generator=generator)
+            noise = noise if self.arrow is None else self.arrow.own(name, noise)
+            tables[name] = torch.addcmul(loc, self.log_scale[name].exp(), noise)
+        if self.arrow is not None:
+            tables = {name: tables[name] + more for name, more in self.arrow.lean(rng, index).items()}
         return Draw(self.layout, tables)
 
     def check(self, log: InteractionLog | None = None, **options: Any) -> Checks:
@@ -135,7 +155,7 @@ class Fit:
         return (
             f"Fit({self.scm.name}, {self.log.rows:,} events, {len(self.log.users):,} users x {len(self.log.items):,} "
             "items, "
-            f"{self.steps:,} steps, loss {self.loss:.4f}, {state}, {self.seconds:.0f} s)"
+            f"{self.guide}, {self.steps:,} steps, loss {self.loss:.4f}, {state}, {self.seconds:.0f} s)"
         )
 
 
@@ -170,6 +190,7 @@ def fit(
     unexposed: str | float | None = None,
     restarts: int = 1,
     lr: float | None = None,
+    guide: str = "mean-field",
     device: str = "cpu",
     progress: Progress | bool | None = None,
     checkpoint: str | Path | None = None,
@@ -196,6 +217,11 @@ def fit(
         Number of fits from other starting points; the one with the lowest loss is kept.
     lr
         Learning rate of globals and items at the start.
+    guide
+        ``mean-field``: every number is normal on its own; any size of log. ``arrow``: the best of the restarts is then
+        carried to its optimum and given an arrow posterior by linear response (`counterlog.inference.lean`): the
+        parameters lean on each other and everything else on them; logs of up to 300,000 opportunities. `polish` makes
+        chains of either.
     device
         Where to compute: ``cpu``, ``cuda``, ``cuda:0``; the result lies on the CPU.
     progress
@@ -220,6 +246,8 @@ def fit(
         The loss is not finite; names the site and the step.
     """
     started = time.monotonic()
+    if guide not in ("mean-field", "arrow"):
+        raise unknown_name("guide", guide, ["mean-field", "arrow"], "Chains are made of a fit by polish.")
     place = _device(device)
     cells = bind(scm, log)
     if cells.n == 0:
@@ -231,6 +259,8 @@ def fit(
             f"steps, batch, restarts and lr must be positive; given steps={steps}, batch={batch}, "
             f"restarts={restarts}, lr={lr}"
         )
+    if guide == "arrow":
+        refuse_large(cells)
     plan = plan_blocks(cells, size, chosen, place)
     places, start = layout(scm, cells)
     check_sums(scm, cells)
@@ -244,6 +274,7 @@ def fit(
         "lr": schedule.lr,
         "device": device,
         "blocks": len(plan),
+        **({"guide": guide} if guide != "mean-field" else {}),
     }
     best: svi.State | None = None
     home = None if checkpoint is None else Path(checkpoint)
@@ -283,9 +314,14 @@ def fit(
     loc = {name: table.loc.cpu() for name, table in best.tables.items()}
     log_scale = {name: table.log_scale.cpu() for name, table in best.tables.items()}
     judged = svi.convergence(best.losses, len(plan))
-    return Fit(
-        scm, log, loc, log_scale, places, np.asarray(best.losses), judged, rng, time.monotonic() - started, options
-    )
+    losses = np.asarray(best.losses)
+    found = Fit(scm, log, loc, log_scale, places, losses, judged, rng, time.monotonic() - started, options)
+    if guide == "arrow":
+        from counterlog.inference.response import lean
+
+        found = lean(found)
+        found = dataclasses.replace(found, seconds=time.monotonic() - started)
+    return found
 
 
 def _unexposed(cells: Cells, asked: str | float | None) -> str | float | None:

@@ -72,8 +72,11 @@ def _pointer(index: np.ndarray, n: int) -> np.ndarray:
 
 
 class _InnerProducts(torch.autograd.Function):
-    """Forward: gather and multiply. Backward: two sparse-by-dense products, in place of scattering a row an
-    opportunity.
+    """``left[user] . right[item]`` of each opportunity. Backward: two sparse-by-dense products, in place of scattering
+    a row an opportunity.
+
+    Weights, left rows and right rows make one trilinear form, of which the three functions here are the partial
+    derivatives: each one's gradient is made of the other two, so that second derivatives exist as well.
     """
 
     @staticmethod
@@ -84,15 +87,46 @@ class _InnerProducts(torch.autograd.Function):
         return product
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         left, right = ctx.saved_tensors
         where = ctx.rows.incidence(left.shape[0], right.shape[0])
-        weight = grads[0].numpy()
-        return (
-            torch.from_numpy(where.times_items(weight, right.numpy())),
-            torch.from_numpy(where.times_users(weight, left.numpy())),
-            None,
-        )
+        to_left = _UserSums.apply(grads[0], right, ctx.rows, where) if ctx.needs_input_grad[0] else None
+        to_right = _ItemSums.apply(grads[0], left, ctx.rows, where) if ctx.needs_input_grad[1] else None
+        return to_left, to_right, None
+
+
+class _UserSums(torch.autograd.Function):
+    """For each user the sum over its opportunities of weight times the item's row."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, right: Tensor, rows: Opportunities, where: Incidence) -> Tensor:
+        ctx.rows, ctx.where = rows, where
+        ctx.save_for_backward(weight, right)
+        return torch.from_numpy(where.times_items(weight.detach().numpy(), right.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        weight, right = ctx.saved_tensors
+        to_weight = _InnerProducts.apply(grads[0], right, ctx.rows) if ctx.needs_input_grad[0] else None
+        to_right = _ItemSums.apply(weight, grads[0], ctx.rows, ctx.where) if ctx.needs_input_grad[1] else None
+        return to_weight, to_right, None, None
+
+
+class _ItemSums(torch.autograd.Function):
+    """For each item the sum over its opportunities of weight times the user's row."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, left: Tensor, rows: Opportunities, where: Incidence) -> Tensor:
+        ctx.rows, ctx.where = rows, where
+        ctx.save_for_backward(weight, left)
+        return torch.from_numpy(where.times_users(weight.detach().numpy(), left.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        weight, left = ctx.saved_tensors
+        to_weight = _InnerProducts.apply(left, grads[0], ctx.rows) if ctx.needs_input_grad[0] else None
+        to_left = _UserSums.apply(weight, grads[0], ctx.rows, ctx.where) if ctx.needs_input_grad[1] else None
+        return to_weight, to_left, None, None
 
 
 def inner_products(left: Tensor, right: Tensor, rows: Opportunities) -> Tensor:

@@ -135,7 +135,7 @@ def causation(
         scm.outcome,
         f"events of {log.name}",
         {},
-        intervals.method(intervals.widening(fit.treatment), draws),
+        intervals.method(intervals.widening(fit), draws),
         rung="L3",
         extra=(f"monotone given the latents: {site} prevents no {scm.outcome}, or makes none; the bounds do without",),
     )
@@ -175,6 +175,6 @@ def _share(fit: Fit, chosen: Events, do: Intervention, site: str, draws: int, rn
     )
     if clicked:
         each, least, most = 1.0 - each, 1.0 - most, 1.0 - least
-    low, high = np.clip(intervals.widened(each, intervals.widening(fit.treatment).whole), 0.0, 1.0)
+    low, high = np.clip(intervals.widened(each, intervals.widening(fit).whole), 0.0, 1.0)
     bounds = (float(np.clip(least, 0.0, 1.0)), float(np.clip(most, 0.0, 1.0)))
     return Share(float(each.mean()), (float(low), float(high)), bounds, float(rows.mean()))

@@ -182,7 +182,7 @@ def effect(
     overall = sums.sum(1) / counts.sum()
     least, most = intervals.support(fit, on)
     least, most = (least, most) if versus is None else (least - most, most - least)
-    factors = intervals.widening(fit.treatment)
+    factors = intervals.widening(fit)
     low, high = np.clip(intervals.widened(overall, factors.whole), least, most)
     naive, naive_by = naive_answer(fit, on, do, versus, by)
     rows: tuple[dict[str, Any], ...] = ()

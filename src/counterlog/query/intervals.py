@@ -64,11 +64,14 @@ def spread(
 
 def method(factors: Widening, draws: int, by: str | None = None, level: float = LEVEL) -> str:
     """The sentence about an interval."""
+    if factors.whole == factors.group == 1.0:
+        return (
+            f"{level:.0%} interval from {draws} draws of the {factors.posterior} posterior, as they are; it does not "
+            "cover a wrong graph or a wrong parametric form"
+        )
     each = f" ({factors.group:g} for a single {by})" if by in ("item", "user") else ""
     return (
-        f"{level:.0%} interval from {draws} draws of the mean-field posterior, its spread multiplied by "
-        f"{factors.whole:g}{each}, "
-        f"at which nine in ten covered over {factors.measured}: calibrated on average over that prior, less in "
-        "worlds with "
-        "strong selection; it does not cover a wrong graph or a wrong parametric form"
+        f"{level:.0%} interval from {draws} draws of the {factors.posterior} posterior, its spread multiplied by "
+        f"{factors.whole:g}{each}, at which nine in ten covered over {factors.measured}: calibrated on average over "
+        "that prior, less in worlds with strong selection; it does not cover a wrong graph or a wrong parametric form"
     )

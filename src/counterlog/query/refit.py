@@ -86,7 +86,7 @@ class Case:
 
 def spread(fit: Fit, answer: Effect) -> float:
     """Standard deviation of an answer over the posterior, widened as its interval is."""
-    return intervals.widening(fit.treatment).whole * doubt(answer)
+    return intervals.widening(fit).whole * doubt(answer)
 
 
 def doubt(answer: Effect) -> float:

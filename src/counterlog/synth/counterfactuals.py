@@ -291,11 +291,11 @@ def _card(question: Question) -> Card:
     fit, found, do = question.fit, question.events, question.do
     on, scm = fit.scm.outcome, fit.scm
     sentence = f"each of the {len(found):,} events of {found.log.name}"
-    factors = intervals.widening(fit.treatment)
+    factors = intervals.widening(fit)
     interval = (
         f"{intervals.LEVEL:.0%} interval of each event's expected outcome, from the spread over {question.draws} draws "
-        f"of the mean-field posterior times {factors.group:g} (of the average over events times {factors.whole:g}), "
-        f"measured over {factors.measured}; it does not cover a wrong graph, form or coupling"
+        f"of the {factors.posterior} posterior times {factors.group:g} (of the average over events times "
+        f"{factors.whole:g}), measured over {factors.measured}; it does not cover a wrong graph, form or coupling"
     )
     moved = (below(scm, do) | set(do.replaced)) - set(do.fixed)
     by_site = mechanisms(question)
@@ -373,7 +373,7 @@ class _Tally:
     def average(self) -> Average:
         fit = self.question.fit
         each = self.totals / self.n
-        low, high = intervals.widened(each, intervals.widening(fit.treatment).whole)
+        low, high = intervals.widened(each, intervals.widening(fit).whole)
         least, most = intervals.support(fit, fit.scm.outcome)
         ends = (float(np.clip(low, least, most)), float(np.clip(high, least, most)))
         open_ = np.isnan(self.low) or np.isnan(self.high)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from counterlog import rng as _rng
 from counterlog.finding import Finding, Status, number
 from counterlog.inference.checks.headlines import headlines
@@ -70,12 +72,11 @@ def restarts(
     for index in range(number_of):
         again.append(refit(fit, _rng.derive(seed, index), partial(_report, tick, index, number_of)))
     mine = headlines(fit, DRAWS, seed)
-    factor = widening(fit.treatment).whole
     table: dict[str, dict[str, Any]] = {}
     for other in again:
         for name, draws in headlines(other, DRAWS, seed).items():
             own = mine[name]
-            sd = factor * max(float(own.std(ddof=1)), float(draws.std(ddof=1)), 1e-12)
+            sd = max(_spread(fit, own), _spread(other, draws), 1e-12)
             row = table.setdefault(name, {"fit": float(own.mean()), "sd": sd, "refits": [], "apart": 0.0})
             row["refits"].append(float(draws.mean()))
             row["apart"] = max(row["apart"], abs(float(own.mean() - draws.mean())) / sd)
@@ -106,6 +107,11 @@ def restarts(
         quantity="largest distance of a refit's headline quantity, in widened posterior standard deviations",
     )
     return finding, again
+
+
+def _spread(fit: Fit, draws: np.ndarray) -> float:
+    """Posterior standard deviation of a quantity, widened as `effect` widens it."""
+    return widening(fit).whole * float(draws.std(ddof=1))
 
 
 def _report(tick: Callable[[float, str], None], index: int, number_of: int, share: float) -> None:

@@ -63,7 +63,7 @@ def calibration(fit: Fit, worlds: int, rng: int, tick: Callable[[float, str], No
     ranks: dict[str, list[float]] = {}
     inside: dict[str, list[float]] = {}
     failed: list[str] = []
-    factor = widening(fit.treatment).whole
+    factor = widening(fit).whole
     for index in range(worlds):
         try:
             world = _world(fit, _rng.derive(seed, index))

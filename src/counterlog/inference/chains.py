@@ -1,0 +1,338 @@
+"""`polish`: short Markov chains in the coordinates of an arrow, for an interval that rests on no guide.
+
+Hamiltonian Monte Carlo with the no-U-turn rule (Hoffman, Gelman 2014, J. Mach. Learn. Res. 15) on the log joint density
+of the whole log. The arrow straightens the ridge on which globals and locals trade off, so that short trajectories
+cross it (Hoffman, Sountsov, Dillon et al. 2019, "NeuTra-lizing bad geometry", does this with a flow).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyro
+import torch
+from torch import Tensor
+
+from counterlog import rng as _rng
+from counterlog.errors import FitError, InputError
+from counterlog.inference.chain_state import ChainState, load_states, save_states
+from counterlog.inference.guides import Chains
+from counterlog.inference.headline import headline
+from counterlog.inference.response import lean
+from counterlog.inference.tables import TABLES
+from counterlog.inference.whole import Whole
+
+if TYPE_CHECKING:
+    from counterlog.inference.fit import Fit
+
+#: Draws between two looks at the effective sample size, and between two checkpoints.
+ROUND = 50
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What polishing will take: ``seconds`` (expected, and at most) and ``bytes`` of draws."""
+
+    gradient_seconds: float
+    seconds: tuple[float, float]
+    bytes: int
+
+    def __str__(self) -> str:
+        expected, most = (f"{s / 60:.0f} min" if s >= 90 else f"{s:.0f} s" for s in self.seconds)
+        return (
+            f"about {expected}, at most {most}; {self.bytes / 2**20:.0f} MiB of draws "
+            f"({self.gradient_seconds * 1e3:.0f} ms a gradient)"
+        )
+
+
+def cost(fit: Fit, chains: int = 2, draws: int = 400, warmup: int = 150, depth: int = 5) -> Cost:
+    """Time and memory of `polish` on this machine, from the time of one gradient.
+
+    Most trajectories use half of the longest one's gradients, and chains stop when they have enough.
+
+    Raises
+    ------
+    RefusedError
+        The log is too large to be gone through at once.
+    """
+    start = fit if fit.arrow is not None else lean(fit)
+    coordinates = Coordinates(start, Whole(start))
+    at = torch.zeros(len(coordinates.loc))
+    for _ in range(2):  # the recorder makes its plan in the first calls
+        _value_gradient(coordinates.fast, at)
+    started = time.perf_counter()
+    for _ in range(3):
+        _value_gradient(coordinates.fast, at)
+    one = (time.perf_counter() - started) / 3
+    most = one * chains * (warmup + draws) * (2**depth - 1)
+    return Cost(one, (0.5 * most, most), 4 * len(coordinates.loc) * chains * draws)
+
+
+def polish(
+    fit: Fit,
+    *,
+    rng: int = 0,
+    chains: int = 2,
+    draws: int = 400,
+    warmup: int = 150,
+    depth: int = 5,
+    ess: float = 100.0,
+    progress: Callable[[int, int], None] | bool | None = None,
+    checkpoint: str | Path | None = None,
+) -> Fit:
+    """The fit with its posterior replaced by draws of Markov chains, started from its arrow (made if it has none).
+
+    Parameters
+    ----------
+    rng
+        Seed of the chains. The same seed gives the same draws on one thread.
+    chains, draws, warmup
+        Chains, most draws of each, and steps before them in which step size and masses are adapted.
+    depth
+        Longest trajectory: ``2**depth - 1`` gradients.
+    ess
+        Chains end when the headline quantity, E[outcome | do(exposure=1)], has this effective sample size.
+    progress
+        True for a bar on stderr, or a function of steps done and steps in all.
+    checkpoint
+        A folder: polishing that was stopped goes on from the last 50 draws, to the very same draws on one thread.
+
+    Raises
+    ------
+    InputError
+        An option is out of range.
+    RefusedError
+        The log is too large to be gone through at once.
+    FitError
+        A chain has left the region in which the density is finite.
+    """
+    if chains < 2 or draws < ROUND or warmup < 20 or not 1 <= depth <= 10 or not ess > 0:
+        raise InputError(
+            f"polish needs at least 2 chains (R-hat compares them), {ROUND} draws, 20 warm-up steps, a depth of 1 to "
+            f"10 and a positive ess; given chains={chains}, draws={draws}, warmup={warmup}, depth={depth}, ess={ess:g}"
+        )
+    started = time.monotonic()
+    start = fit if fit.arrow is not None else lean(fit)
+    whole, asked = Whole(start), headline(start)
+    coordinates = Coordinates(start, whole)
+    identity = hashlib.sha256(repr((start.hash, rng, chains, warmup, depth)).encode()).hexdigest()
+    home = None if checkpoint is None else Path(checkpoint)
+    states = load_states(home, identity, chains) if home is not None else {}
+    with _bar(progress, chains * (warmup + draws), f"polish {fit.scm.name}") as tick:
+        done = sum(warmup + len(state.draws) for state in states.values())
+        for number in range(chains):
+            if number not in states:
+                states[number] = _warm_up(coordinates, warmup, depth, _rng.derive(rng, "chain", number), tick, done)
+                _keep(home, identity, states)
+            done += warmup
+        while len(states[0].draws) < draws or len({len(s.draws) for s in states.values()}) > 1:
+            least = min(len(s.draws) for s in states.values())
+            for number, state in states.items():
+                if len(state.draws) == least:
+                    seed = _rng.derive(rng, "chain", number, "round", least)
+                    states[number] = _go_on(coordinates, asked, state, min(ROUND, draws - least), depth, seed, tick)
+            _keep(home, identity, states)
+            if least + ROUND >= 2 * ROUND and _enough(states, ess):
+                break
+    if home is not None:
+        (home / "chains.safetensors").unlink(missing_ok=True)
+        if home.is_dir() and not any(home.iterdir()):
+            home.rmdir()
+    return _finish(start, coordinates, states, time.monotonic() - started)
+
+
+class Coordinates:
+    """Standard coordinates of an arrow: ``e`` float32 ``[n]``, standard normal where the arrow is right."""
+
+    def __init__(self, fit: Fit, whole: Whole) -> None:
+        arrow = fit.arrow
+        if arrow is None:
+            raise FitError("coordinates are those of an arrow, which this fit does not have")
+        self.fit, self.whole = fit, whole
+        self.stem = arrow.stem
+        self.loc = torch.cat([fit.loc[name].reshape(-1) for name in TABLES])
+        own = {name: arrow.own(name, fit.log_scale[name].exp()) for name in TABLES}
+        self.scale = torch.cat([own[name].reshape(-1) for name in TABLES])
+        self.slopes = torch.cat([arrow.slopes[name].reshape(-1, len(arrow.stem)) for name in TABLES])
+
+    def place(self, e: Tensor) -> dict[str, Tensor]:
+        """The unconstrained tables at some coordinates."""
+        flat = self.loc + self.scale * e + self.slopes @ e.index_select(0, self.stem)
+        parts = flat.split([self.whole.sizes[name] for name in TABLES])
+        return {name: part.reshape(self.whole.shapes[name]) for name, part in zip(TABLES, parts, strict=True)}
+
+    def eager(self, e: Tensor) -> Tensor:
+        """Negative log joint density at some coordinates, by running the program."""
+        return self.whole.energy(self.place(e))
+
+    @cached_property
+    def fast(self) -> Callable[[Tensor], Tensor]:
+        """`eager` recorded once, which halves the time of a gradient; where the record gives another value or gradient
+        at another point, as where a program branches on what it draws, the program itself is run.
+        """
+        first, second = torch.zeros(len(self.loc)), torch.linspace(-1.0, 1.0, len(self.loc))
+        with warnings.catch_warnings(), pyro.validation_enabled(False):
+            warnings.simplefilter("ignore")  # the recorder warns about constants, which these are
+            recorded: Callable[[Tensor], Tensor] = torch.jit.trace(self.eager, (first,), check_trace=False)
+        same = all(
+            torch.allclose(one, two, rtol=1e-3, atol=1e-2)
+            for one, two in zip(_value_gradient(recorded, second), _value_gradient(self.eager, second), strict=True)
+        )
+        return recorded if same else self.eager
+
+    def energy(self, at: dict[str, Tensor]) -> Tensor:
+        """Potential energy for the sampler."""
+        return self.fast(at["e"])
+
+
+def _value_gradient(energy: Callable[[Tensor], Tensor], e: Tensor) -> tuple[Tensor, Tensor]:
+    at = e.clone().requires_grad_()
+    with pyro.validation_enabled(False):
+        value = energy(at)
+        (gradient,) = torch.autograd.grad(value, at)
+    return value.detach(), gradient
+
+
+def _kernel(coordinates: Coordinates, depth: int, **options: Any) -> Any:
+    from pyro.infer.mcmc import NUTS
+
+    return NUTS(potential_fn=coordinates.energy, max_tree_depth=depth, **options)
+
+
+def _warm_up(
+    coordinates: Coordinates, steps: int, depth: int, seed: int, tick: Callable[[int], None], done: int
+) -> ChainState:
+    """A chain from a draw of the arrow, with step size and masses adapted to where it went."""
+    with _rng.seeded(seed, "warm-up"), pyro.validation_enabled(False):
+        kernel = _kernel(coordinates, depth, step_size=0.1)
+        kernel.initial_params = {"e": torch.randn(len(coordinates.loc))}
+        kernel.setup(steps)
+        at = kernel.initial_params
+        for _ in range(steps):
+            at = kernel.sample(at)
+            tick(1)
+        (mass,) = kernel.inverse_mass_matrix.values()
+    _finite(at["e"])
+    return ChainState(
+        at["e"].detach(), float(kernel.step_size), mass.detach(), torch.empty(0, len(coordinates.loc)), np.empty(0), 0
+    )
+
+
+def _go_on(
+    coordinates: Coordinates,
+    asked: Callable[[dict[str, Tensor]], float],
+    state: ChainState,
+    number: int,
+    depth: int,
+    seed: int,
+    tick: Callable[[int], None],
+) -> ChainState:
+    """More draws of a chain, with its step size and masses as they are: what is kept is all that the next needs."""
+    fresh, values = [], []
+    with _rng.seeded(seed, "draws"), pyro.validation_enabled(False):
+        options = {"step_size": state.step, "adapt_step_size": False, "adapt_mass_matrix": False}
+        kernel = _kernel(coordinates, depth, **options)
+        kernel.initial_params = {"e": state.last}
+        kernel.setup(0)
+        kernel.mass_matrix_adapter.inverse_mass_matrix = dict.fromkeys(kernel.inverse_mass_matrix, state.mass)
+        at = kernel.initial_params
+        for _ in range(number):
+            at = kernel.sample(at)
+            fresh.append(at["e"].detach())
+            values.append(asked(coordinates.place(at["e"].detach())))
+            tick(1)
+        lost = len(kernel.diagnostics()["divergences"])
+    _finite(fresh[-1])
+    draws = torch.cat([state.draws, torch.stack(fresh)])
+    return ChainState(
+        fresh[-1], state.step, state.mass, draws, np.concatenate([state.quantity, values]), state.divergences + lost
+    )
+
+
+def _finite(e: Tensor) -> None:
+    if not bool(torch.isfinite(e).all()):
+        raise FitError("a chain left the region in which the density is finite; fit longer first, or check the program")
+
+
+def _keep(home: Path | None, identity: str, states: dict[int, ChainState]) -> None:
+    if home is not None:
+        save_states(home, identity, states)
+
+
+def _enough(states: dict[int, ChainState], wanted: float) -> bool:
+    from counterlog.inference.arviz_export import chain_diagnostics
+
+    found = chain_diagnostics(np.stack([state.quantity for state in states.values()]))
+    return found["ess"] >= wanted and found["r_hat"] < 1.05
+
+
+def _finish(fit: Fit, coordinates: Coordinates, states: dict[int, ChainState], seconds: float) -> Fit:
+    """The fit with the chains' draws; its locations and scales are their means and standard deviations."""
+    from counterlog.inference.arviz_export import chain_diagnostics
+
+    chains = []
+    for state in states.values():
+        placed = [coordinates.place(e) for e in state.draws]
+        chains.append({name: torch.stack([tables[name] for tables in placed]) for name in TABLES})
+    tables = {name: torch.stack([chain[name] for chain in chains]) for name in TABLES}
+    quantity = np.stack([state.quantity for state in states.values()])
+    each = tables["globals"][:, :, 0].double().numpy()
+    names = [f"{s.name}[{k}]" if s.stop - s.start > 1 else s.name for s in fit.layout.of("globals")
+             for k in range(s.stop - s.start)]  # fmt: skip
+    looked = {name: chain_diagnostics(each[:, :, column]) for column, name in enumerate(names)}
+    worst = max(looked, key=lambda name: looked[name]["r_hat"]) if looked else ""
+    about = {
+        "quantity": f"E[{fit.scm.outcome} | do({fit.scm.exposure}=1)]",
+        **chain_diagnostics(quantity),
+        "worst_global": worst,
+        "worst_r_hat": looked[worst]["r_hat"] if looked else 1.0,
+        "least_ess": min((found["ess"] for found in looked.values()), default=float(quantity.size)),
+        "step_sizes": [state.step for state in states.values()],
+        "divergences": sum(state.divergences for state in states.values()),
+        "seconds": seconds,
+    }
+    flat = {name: table.flatten(0, 1) for name, table in tables.items()}
+    loc = {name: table.mean(0) for name, table in flat.items()}
+    away = {name: (table - loc[name]).square().mean(0) for name, table in flat.items()}
+    log_scale = {name: 0.5 * table.clamp(min=1e-24).log() for name, table in away.items()}
+    return dataclasses.replace(fit, loc=loc, log_scale=log_scale, arrow=None, chains=Chains(tables, quantity, about))
+
+
+class _bar:
+    """A progress bar of steps on stderr, a user's own function, or nothing; gives a function of steps just done."""
+
+    def __init__(self, progress: Callable[[int, int], None] | bool | None, total: int, title: str) -> None:
+        self._progress, self._total, self._title, self._done = progress, total, title, 0
+        self._rich: Any = None
+
+    def __enter__(self) -> Callable[[int], None]:
+        if self._progress is True:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            console = Console(stderr=True)
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._rich = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+            self._rich.start()
+            self._task = self._rich.add_task(self._title, total=self._total)
+        return self._tick
+
+    def _tick(self, steps: int) -> None:
+        self._done += steps
+        if self._rich is not None:
+            self._rich.update(self._task, completed=self._done)
+        elif callable(self._progress):
+            self._progress(self._done, self._total)
+
+    def __exit__(self, *error: object) -> None:
+        if self._rich is not None:
+            self._rich.stop()
