@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from counterlog.cli import log_options as options
-from counterlog.cli.output import Json, Seed, print_json, progress
+from counterlog.cli.output import Force, Json, Seed, guard_output, print_json, progress
 from counterlog.cli.saved_fit import FitFolder, ModelFile, open_fit
 from counterlog.errors import InputError
 
@@ -21,7 +23,10 @@ LogOption = Annotated[
 ]
 Restarts = Annotated[int, typer.Option("--restarts", metavar="N", help="Refits from other starts; 0 leaves them out.")]
 Worlds = Annotated[int, typer.Option("--sbc", metavar="N", help="Simulated worlds to fit, 50 or more; 0: none.")]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write the pictures: .svg, .png or .html.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="A page with table and pictures (.html), or these (.svg).")
+]
+_FORMATS = (".html", ".svg")
 
 
 def command(
@@ -29,7 +34,7 @@ def command(
     log: LogOption = None,
     restarts: Restarts = 1,
     sbc: Worlds = 0,
-    plot: Plot = None,
+    out: Out = None,
     model: ModelFile = None,
     user: options.User = None,
     item: options.Item = None,
@@ -44,6 +49,7 @@ def command(
     items: options.Items = None,
     roles: options.RolesFile = None,
     seed: Seed = 0,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Check a fit: convergence over restarts, predictive checks, guide, k-hat, contraction: PASS, REVIEW or FAIL each.
@@ -52,11 +58,13 @@ def command(
 
     Example:
 
-        counterlog diagnose fit
+        counterlog diagnose fit --out diagnosis.html
         counterlog diagnose fit --log heldout.csv --exposure shown --outcome click --restarts 3 --json
     """
-    if plot is not None and plot.suffix not in (".svg", ".png", ".html"):
-        raise InputError(f"--plot {plot} must end in .svg, .png or .html")
+    if out is not None:
+        if out.suffix.lower() not in _FORMATS:
+            raise InputError(f"--out {out}: the suffix {out.suffix!r} is no format; one of {', '.join(_FORMATS)}")
+        guard_output(out, force=force)
     fitted = open_fit(fit, model)
     given = {
         "user": user,
@@ -84,12 +92,25 @@ def command(
             rng=seed,
             progress=lambda share, note: tick(round(100 * share), note, 100),
         )
-    if plot is not None:
-        found.plot().save(str(plot))
+    if out is not None:
+        _write(found, out)
     if as_json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), **({"out": out} if out else {})})
     else:
         _show(found)
+
+
+def _write(found: Checks, out: Path) -> None:
+    """The page or the pictures, whole or not at all."""
+    page = f"<!doctype html><meta charset='utf-8'><title>Diagnosis</title>{found._repr_html_()}"
+    data = found.svg() if out.suffix.lower() == ".svg" else page
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.{secrets.token_hex(6)}.part")
+    try:
+        draft.write_text(data, "utf-8")
+        os.replace(draft, out)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _show(found: Checks) -> None:

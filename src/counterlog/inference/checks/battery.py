@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterlog.errors import InputError
 from counterlog.finding import Finding
+from counterlog.inference.checks.chains import chains_finding
 from counterlog.inference.checks.contraction import contraction
 from counterlog.inference.checks.convergence import loss_curve, restarts
 from counterlog.inference.checks.khat import Khat, khat_finding, khats
@@ -91,7 +92,7 @@ def check(
     skipped: dict[str, str] = {}
     kept: dict[str, Any] = {"khats": (), "contractions": (), "calibration": None, "refits": ()}
     whole = restarts + sbc + 1.0
-    chains = getattr(fit, "samples", None) is not None
+    chains = fit.guide == "chains"
     with _bar(progress) as tick:
         part = lambda start, length: lambda share, note: tick((start + length * share) / whole, note)  # noqa: E731
         told, missing = predictive(fit, cells, limit, replicates, rng, limits.predictive, part(0.0, 0.3))
@@ -136,14 +137,28 @@ def _guide(
 ) -> list[Finding]:
     """The checks of a normal guide: its gradient, and k-hat of users and items."""
     pairs = max(LEAST_PAIRS, min(PAIRS, int(fit.options["steps"] / max(1, fit.options["blocks"]) / 6)))
-    findings = score(fit, pairs, rng, limits.score, lambda share, note: tick(0.4 * share, note))
+    findings: list[Finding] = []
+    if fit.guide == "mean-field":
+        findings += score(fit, pairs, rng, limits.score, lambda share, note: tick(0.4 * share, note))
+    else:
+        reason = (
+            f"the gradient judges a mean-field guide, and this one is an {fit.guide}: check the fit that it came from"
+        )
+        skipped |= dict.fromkeys(("guide_location", "guide_width"), reason)
     found: list[Khat] = []
     for index, table in enumerate(("users", "items")):
         if not fit.layout.width[table]:
             skipped[f"khat_{table}"] = f"the model has no latent of {table}"
             continue
+        if table == "items" and fit.scm.together is not None:
+            skipped["khat_items"] = f"items of one {fit.scm.together} share a likelihood, so that none has its own"
+            continue
         step = lambda share, k=index, t=table: tick(0.4 + 0.3 * (k + share), f"k-hat of {t}")  # noqa: E731
-        found.append(khats(fit, table, draws, rng, step))
+        told = khats(fit, table, draws, rng, step)
+        if isinstance(told, str):
+            skipped[f"khat_{table}"] = told
+            continue
+        found.append(told)
         findings.append(khat_finding(fit, found[-1], draws, limits.khat))
     kept["khats"] = found
     return findings
@@ -161,7 +176,7 @@ def _convergence(
 ) -> list[Finding]:
     findings = [loss_curve(fit)]
     if chains:
-        return findings
+        return [*findings, chains_finding(fit, limits.chains)]
     if not number:
         skipped["restarts"] = "no refit was asked for (restarts=1)"
         return findings

@@ -87,7 +87,7 @@ def contractions(fit: Fit, rng: int, tick: Callable[[float], None]) -> list[Cont
             prior_var = float(before.var(0, ddof=1).mean())
             prior_var = 1.0 if site.standard else prior_var
             after = float(variance.mean()) if variance.size else prior_var
-            if site.standard and getattr(fit, "samples", None) is None:  # known without drawing
+            if site.standard and fit.guide == "mean-field":  # known without drawing
                 log_scale = fit.log_scale[site.table][:, site.start : site.stop].double()
                 after = float((2.0 * log_scale).exp().mean()) if log_scale.numel() else 1.0
             found.append(

@@ -48,6 +48,8 @@ CANNOT_SEE = (
 BAD = 0.7
 #: Opportunities, users or items, and events of the leave-one-out densities that are gone through at most.
 ROWS, UNITS, EVENTS = 30_000, 400, 500
+#: Opportunities of a single user or item at most.
+MOST = 200_000
 
 
 @dataclass(frozen=True)
@@ -91,31 +93,38 @@ class Khat:
     leave_one_out: LeaveOneOut | None
 
 
-def khats(fit: Fit, table: str, draws: int, rng: int, tick: Callable[[float], None]) -> Khat:
+def khats(fit: Fit, table: str, draws: int, rng: int, tick: Callable[[float], None]) -> Khat | str:
     """k-hat of the latents of users (``table`` "users") or items ("items"), given the rest of one posterior draw.
 
     All users at once: given globals and items they are independent, so that one run of the program with new latents for
-    every user gives a draw of every user's ratio. Users (items) are sampled where the log is large.
+    every user gives a draw of every user's ratio. Users (items) are sampled where the log is large; where each has more
+    opportunities than can be gone through, a sentence says so instead.
     """
     from counterlog.inference.arviz_export import pareto_smoothed
     from counterlog.inference.fit import Draw
 
     codes = _chosen(fit, table, rng)
+    if not len(codes):
+        return f"each of the {table} has more than {MOST:,} opportunities"
     by_user = table == "users"
     part, _ = part_of(fit.cells, codes if by_user else None, None if by_user else codes)
     unexposed = "all" if fit.treatment.implied else None
     whole = block(plan_blocks(part, 2**62, unexposed, torch.device("cpu")), 0, 0, 0, {})
-    rest = fit.draw(_rng.derive(rng, "rest of a draw", table), 0)
+    seed = _rng.derive(rng, "rest of a draw", table)
+    rest = fit.draw(seed, 0)
     index = {
         "users": torch.from_numpy(codes) if by_user else None,
         "items": None if by_user else torch.from_numpy(codes),
     }
     z = {name: t if index.get(name) is None else t[index[name]] for name, t in rest.tables.items()}
     loc, scale = (t[table][torch.from_numpy(codes)] for t in (fit.loc, fit.log_scale))
+    if fit.arrow is not None:  # given the rest of the draw the guide leans on the globals' noise
+        loc = loc + fit.arrow.lean(seed, 0)[table][torch.from_numpy(codes)]
     order = whole.items if whole.items is not None else torch.arange(part.n_items)
     noise = torch.Generator().manual_seed(_rng.derive(rng, "khat", table))
     unit = whole.view.rows.user if by_user else order[whole.view.rows.item]
-    chosen = _events(whole, part.n, rng) if by_user else np.zeros(0, np.int64)
+    apart = by_user and fit.scm.together is None  # rows that compete cannot be left out one by one
+    chosen = _events(whole, part.n, rng) if apart else np.zeros(0, np.int64)
     ratios, likelihood = np.empty((len(codes), draws)), np.empty((draws, len(chosen)))
     replicated, left_out = np.empty((draws, len(chosen))), _left_out(fit, part, chosen)
     for k in range(draws):
@@ -146,9 +155,9 @@ def _chosen(fit: Fit, table: str, rng: int) -> np.ndarray:
     n, others = (cells.n_users, cells.n_items) if table == "users" else (cells.n_items, cells.n_users)
     events = np.diff(cells.pointer) if table == "users" else np.bincount(cells.item, minlength=n)
     size = np.maximum(events, others) if fit.treatment.implied else events
-    order = _rng.generator(rng, "khat", table, "chosen").permutation(np.flatnonzero(events > 0))
+    order = _rng.generator(rng, "khat", table, "chosen").permutation(np.flatnonzero((events > 0) & (size <= MOST)))
     within = int(np.searchsorted(np.cumsum(size[order]), ROWS, side="right"))
-    return np.sort(order[: max(1, min(within, UNITS))])
+    return np.sort(order[: max(1, min(within, UNITS))])  # none, where each has too many
 
 
 def _events(whole: Block, n_events: int, rng: int) -> np.ndarray:

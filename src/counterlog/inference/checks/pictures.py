@@ -122,10 +122,16 @@ def rank_chart(checks: Checks) -> Any:
     return (lines + edges.mark_rule(strokeDash=[4, 3]).encode(y="difference:Q")).properties(width=420, height=160)
 
 
-def html(checks: Checks) -> str:
-    """A small page: verdict, a row a check, the charts. Everything that comes from outside is escaped."""
+def svg(checks: Checks) -> str:
+    """The charts as SVG text."""
     import vl_convert as vlc
 
+    drawn: str = vlc.vegalite_to_svg(readable(picture(checks).to_dict()))
+    return drawn
+
+
+def html(checks: Checks) -> str:
+    """A small page: verdict, a row a check, the charts. Everything that comes from outside is escaped."""
     lines: list[tuple[str, str, str, str]] = [(f.status, f.name, f.message, f.advice) for f in checks.findings]
     lines += [("SKIPPED", name, f"{why}.", "") for name, why in checks.skipped.items()]
     body = "".join(
@@ -134,6 +140,5 @@ def html(checks: Checks) -> str:
         for status, name, message, advice in lines
     )
     title = escape(readable(f"{checks.fit.scm.name} on {checks.fit.log.name}"))
-    drawn: str = vlc.vegalite_to_svg(readable(picture(checks).to_dict()))
     verdict = f"<b style='color:{COLOURS[checks.verdict]}'>{checks.verdict}</b>"
-    return f"<div><p>{title}: {verdict}</p><table>{body}</table>{drawn}</div>"
+    return f"<div><p>{title}: {verdict}</p><table>{body}</table>{svg(checks)}</div>"

@@ -113,6 +113,12 @@ class Checks:
 
         return picture(self)
 
+    def svg(self) -> str:
+        """The pictures as SVG text."""
+        from counterlog.inference.checks.pictures import svg
+
+        return svg(self)
+
     def to_arviz(self, draws: int = 100, rng: int = 0) -> Any:
         """`counterlog.inference.to_arviz` with more groups: ``prior``, ``khat`` and ``leave_one_out``.
 

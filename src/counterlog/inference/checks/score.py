@@ -48,7 +48,7 @@ class ScoreThresholds:
     ``width`` the factor by which the guide is narrower or wider than the optimum: REVIEW and FAIL of each.
     """
 
-    offset: tuple[float, float] = (1.0, 2.0)
+    offset: tuple[float, float] = (1.5, 3.0)
     width: tuple[float, float] = (1.5, 2.5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from counterlog.inference.checks.chains import ChainThresholds
 from counterlog.inference.checks.contraction import ContractionThresholds
 from counterlog.inference.checks.convergence import ConvergenceThresholds
 from counterlog.inference.checks.khat import KhatThresholds
@@ -22,6 +23,7 @@ class Thresholds:
     """
 
     convergence: ConvergenceThresholds = field(default_factory=ConvergenceThresholds)
+    chains: ChainThresholds = field(default_factory=ChainThresholds)
     predictive: PredictiveThresholds = field(default_factory=PredictiveThresholds)
     khat: KhatThresholds = field(default_factory=KhatThresholds)
     score: ScoreThresholds = field(default_factory=ScoreThresholds)
