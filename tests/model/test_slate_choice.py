@@ -209,3 +209,21 @@ def test_ignoring_competition_is_wrong(known: tuple[KnownWorld, Fit]) -> None:
         fit = cl.fit(zoo.load(name), world.log, steps=250)
         error[name] = abs(cl.effect(fit, "click", cl.fix(exposure=1), draws=20).estimate - truth)
     assert error["popularity_exposure"] > 2 * error["slate_choice"]
+
+
+def test_no_formula_over_single_rows_is_offered_where_rows_act_on_each_other() -> None:
+    import pyro
+    import pyro.distributions as dist
+
+    def program(view):
+        """exposure -> click."""
+        with view.opportunities() as o:
+            exposure = pyro.sample("exposure", dist.Bernoulli(0.5 * torch.ones(len(o))))
+            pyro.sample("click", SlateChoice(exposure - 1.0, exposure, o.context["slate"]))
+
+    roles = {"exposure": "exposure", "outcome": "click"}
+    alone, competing = cl.scm(**roles)(program), cl.scm(**roles, together="slate")(program)
+    assert cl.identify(alone, effect_of="exposure", on="click").identified  # what it would say without the declaration
+    said = cl.identify(competing, effect_of="exposure", on="click")
+    assert not said.identified
+    assert "act on each other" in said.because

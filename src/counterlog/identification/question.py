@@ -22,6 +22,7 @@ class Question:
 
     ``selected``: the sites that are seen only where exposure is 1. ``parameters``: those of ``effect_of`` that are
     global parameters, which the graph leaves out. ``features``: what a program takes as given without a site.
+    ``together``: the column whose rows of one value act on each other, if any do.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Question:
     selected: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    together: str | None = None
 
     @property
     def masked(self) -> bool:
@@ -94,6 +96,7 @@ def ask(
         selected=_selected(scm, log, seen),
         parameters=parameters,
         features=_features(scm, log),
+        together=scm.together,
     )
     for name in causes:
         if name in graph and on in nx.ancestors(graph, name) and not self_selected(question):

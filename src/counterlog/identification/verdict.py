@@ -93,6 +93,13 @@ def answer(question: Question) -> Identified | NotIdentified:
             f"{names}, whose effect is asked, is seen only where {question.exposure} = 1",
             (f"{names} of opportunities that were not exposed as well",),
         )
+    if question.together is not None:
+        return _refuse(
+            question,
+            f"rows of one {question.together} act on each other, so that {question.on} under an action on all of them "
+            "is no formula over single rows",
+            (f"a log in which what is done was randomised for whole groups of one {question.together}",),
+        )
     found = _formula(question, tuple(acting))
     if isinstance(found, Hedge):
         return _confounded(question, acting, found)
