@@ -63,7 +63,7 @@ def cart_and_purchase(view, dim=2):
 
 class TestCartAndPurchase(SCMChecks):
     scm = cart_and_purchase
-    sizes = Sizes(n_users=100, n_items=60, steps=350)
+    sizes = Sizes(n_users=100, n_items=50, steps=300)
 
     def test_the_log_is_one_of_clicks_with_two_columns_more(self) -> None:
         log = self._made.world.log
@@ -74,7 +74,7 @@ class TestCartAndPurchase(SCMChecks):
         """A mark-down acts through all three: more is shown, more goes into the cart, more of that is bought."""
         world, fit = self._made.world, self._made.fit
         do = cl.shift(discount=0.5)
-        answer = cl.effect(fit, "purchase", do, draws=30)
+        answer = cl.effect(fit, "purchase", do, draws=15)
         assert answer.estimate == pytest.approx(world.mean("purchase", do), rel=0.1)
         assert answer.estimate > 1.2 * float(world.log.outcome.mean())
 

@@ -19,7 +19,8 @@ from counterlog.model.known_world import KnownWorld
 from counterlog.model.twins import twins
 from counterlog.testing import SCMChecks, Sizes, at_truth
 
-MEDIUM = Sizes(n_users=150, n_items=80, steps=400)
+MEDIUM = Sizes(n_users=120, n_items=60, steps=350)
+LARGER = Sizes(n_users=150, n_items=80, steps=350)
 
 
 class TestCounts(SCMChecks):
@@ -42,10 +43,12 @@ class TestDwellTime(SCMChecks):
         run = world.run(opened)
         share = torch.sigmoid(torch.as_tensor(_appeal(world)))
         product = float((share * run.fns["dwell"].amount.mean).double().mean())
-        assert cl.effect(fit, "dwell", shown).estimate == pytest.approx(product, rel=0.02)
-        assert cl.effect(fit, "dwell", opened).estimate == pytest.approx(world.mean("dwell", opened), rel=1e-4)
-        assert cl.effect(fit, "click", shown).estimate == pytest.approx(float(share.mean()), rel=0.02)
-        assert cl.effect(fit, "dwell", cl.fix(exposure=0)).estimate == 0.0
+        assert cl.effect(fit, "dwell", shown, draws=40).estimate == pytest.approx(product, rel=0.02)
+        assert cl.effect(fit, "dwell", opened, draws=10).estimate == pytest.approx(
+            world.mean("dwell", opened), rel=1e-4
+        )
+        assert cl.effect(fit, "click", shown, draws=10).estimate == pytest.approx(float(share.mean()), rel=0.02)
+        assert cl.effect(fit, "dwell", cl.fix(exposure=0), draws=10).estimate == 0.0
 
     def test_the_naive_time_counts_what_was_not_opened(self) -> None:
         world, fit = self.known
@@ -68,7 +71,7 @@ class TestDwellTime(SCMChecks):
     def test_predictions_need_no_click(self) -> None:
         world, fit = self.known
         pairs = world.log.table.select(["user", "item"]).slice(0, 2000)
-        table = cl.predict(fit, pairs, draws=200)
+        table = cl.predict(fit, pairs, draws=100)
         assert np.mean(table["mean"]) == pytest.approx(
             float(world.run(cl.fix(exposure=1, click=1)).fns["dwell"].amount.mean[:2000] @ _share(world)[:2000]) / 2000,
             rel=0.03,
@@ -94,7 +97,7 @@ class TestSlateChoice(SCMChecks):
 
 class TestSegments(SCMChecks):
     scm = zoo.load("segments")
-    sizes = MEDIUM
+    sizes = LARGER
 
     def test_types_are_found_whatever_their_numbers(self) -> None:
         world, fit = self._made.world, self._made.fit
