@@ -56,9 +56,9 @@ def shared_domains(view, dim=4, domains=2):
     spreads, shared = spread("spread", dim), pyro.sample("shared", dist.Beta(2.0, 2.0))
     activity_spread, popularity_spread = spread("activity_spread"), spread("popularity_spread")
     leniency_spread, quality_spread = spread("leniency_spread"), spread("quality_spread")
-    base, appeal = (normal(name, domains, loc=-1.0, scale=1.5) for name in ("base", "appeal"))  # of each domain
+    base, appeal = normal("base", domains, scale=1.5), normal("appeal", domains, loc=-1.0, scale=1.5)  # of each domain
     targeting = normal("targeting")
-    domain_share = pyro.sample("domain_share", dist.Dirichlet(torch.ones(domains)))
+    domain_share = pyro.sample("domain_share", dist.Dirichlet(torch.full((domains,), 5.0)))
     with view.users():
         activity, leniency, preference = normal("activity"), normal("leniency"), normal("preference", dim)
         own = normal("own_preference", domains - 1, dim)

@@ -20,7 +20,7 @@ from counterlog.inference.cells import bind
 from counterlog.model.interventions import Intervention
 from counterlog.model.known_world import KnownWorld
 
-USERS, ITEMS, STEPS = 150, 80, 350
+USERS, ITEMS, STEPS = 150, 80, 250
 SHOWN = fix(exposure=1)
 
 

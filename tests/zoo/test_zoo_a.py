@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from counterlog import zoo
 from counterlog.testing import SCMChecks, Sizes
 
-SMALL = Sizes(n_users=150, n_items=80, steps=350)
+SMALL = Sizes(n_users=120, n_items=70, steps=300)
 
 
 class TestConfoundedContext(SCMChecks):
@@ -31,3 +33,10 @@ class TestPreferenceDrift(SCMChecks):
 class TestSharedDomains(SCMChecks):
     scm = zoo.load("shared_domains")
     sizes = SMALL
+
+
+@pytest.mark.parametrize(
+    "name", ["confounded_context", "conformity", "substitute_confounder", "preference_drift", "shared_domains"]
+)
+def test_both_ways_of_reading_the_graph_agree(name: str) -> None:
+    assert zoo.load(name).graph().graph["disagreements"] == []
