@@ -1,6 +1,6 @@
 """The pages of the zoo made anew where they hold what was computed: graphs, recovery figures, identification.
 
-    python -m bench.zoo_pages [NAME ...]
+    python -m bench.zoo_pages [NAME ...] [--graphs-only]
 
 For each model it draws ``docs/zoo/NAME-graph.svg`` from the program and ``docs/zoo/NAME-recovery.svg`` from the world
 and the fit that the tests of the zoo use, and writes what stands between the marks ``<!-- graph -->``,
@@ -135,8 +135,11 @@ def figure(found: Recovery) -> str:
 
 def plain_graph(name: str) -> nx.DiGraph:
     """A model's graph without its parameters, which are causes of nearly everything."""
-    graph = cl.zoo.load(name).graph()
-    return graph.subgraph([node for node, data in graph.nodes(data=True) if data["plate"] is not None])
+    whole = cl.zoo.load(name).graph()
+    graph = nx.DiGraph(**whole.graph)
+    graph.add_nodes_from((node, data) for node, data in whole.nodes(data=True) if data["plate"] is not None)
+    graph.add_edges_from((a, b, data) for a, b, data in whole.edges(data=True) if a in graph and b in graph)
+    return graph
 
 
 def arrows(graph: nx.DiGraph) -> str:
@@ -171,27 +174,31 @@ def between(text: str, mark: str, inside: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}{inside}\n{found[2]}", text)
 
 
-def make(name: str) -> None:
+def make(name: str, graphs_only: bool = False) -> None:
     """Draw a model's pictures and write its page's computed parts."""
-    PAGES.mkdir(exist_ok=True)
-    (PAGES / f"{name}-graph.svg").write_text(to_svg(plain_graph(name)), "utf-8")
-    found = recovery(name)
-    (PAGES / f"{name}-recovery.svg").write_text(figure(found), "utf-8")
-    page = PAGES / f"{name}.md"
-    if page.exists():
-        picture = f"![The causal graph of {name}, without its parameters]({name}-graph.svg)"
-        text = between(page.read_text("utf-8"), "graph", f"{picture}\n\n{arrows(plain_graph(name))}")
+    file, graph = PAGES / f"{name}.md", plain_graph(name)
+    if not file.exists():
+        raise SystemExit(f"{file} does not exist; write the page first, on the template of the others")
+    (PAGES / f"{name}-graph.svg").write_text(to_svg(graph), "utf-8")
+    picture = f"![The causal graph of {name}, without its parameters]({name}-graph.svg)"
+    text = between(file.read_text("utf-8"), "graph", f"{picture}\n\n{arrows(graph)}")
+    text = between(text, "identification", identification(name))
+    if not graphs_only:
+        found = recovery(name)
+        (PAGES / f"{name}-recovery.svg").write_text(figure(found), "utf-8")
         picture = f"![Truth, corrected and naive answers of {name}]({name}-recovery.svg)"
         text = between(text, "recovery", f"{picture}\n\n{found.sentence}")
-        page.write_text(between(text, "identification", identification(name)), "utf-8")
-    print(f"{name}: {found.sentence}", flush=True)
+        print(f"{name}: {found.sentence}", flush=True)
+    file.write_text(text, "utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="models; all if none is given")
-    for name in parser.parse_args().names or cl.zoo.names():
-        make(name)
+    parser.add_argument("--graphs-only", action="store_true", help="leave the recovery figures as they are: no fit")
+    args = parser.parse_args()
+    for name in args.names or cl.zoo.names():
+        make(name, args.graphs_only)
 
 
 if __name__ == "__main__":
