@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "identify": ("counterlog.cli.identify", "Is an effect identified by graph and log; if not, why."),
     "fit": ("counterlog.cli.fit", "Fit a model to a log; goes on where it stopped."),
     "polish": ("counterlog.cli.polish", "Markov chains from a fit: intervals that rest on no guide."),
-    "diagnose": ("counterlog.cli.diagnose", "Is a fit to be trusted: PASS, REVIEW, FAIL, check by check."),
+    "diagnose": ("counterlog.cli.diagnose", "Is a fit to be trusted, check by check."),
     "predict": ("counterlog.cli.predict", "The outcome under exposure for pairs, with intervals."),
     "effect": ("counterlog.cli.effect", "A mean or contrast under an intervention, with its card."),
     "sensitivity": ("counterlog.cli.sensitivity", "How strong an unseen cause must be to move an answer."),
