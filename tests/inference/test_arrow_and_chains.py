@@ -128,17 +128,17 @@ def test_answers_of_chains_are_not_widened(chains) -> None:
 
 
 def test_the_same_seed_gives_the_same_chains_and_another_others(arrow) -> None:
-    options = {"draws": 50, "warmup": 30, "ess": 1}
+    options = {"draws": 50, "warmup": 50, "ess": 1}
     one, two, other = (polish(arrow, rng=seed, **options) for seed in (1, 1, 2))
     assert one.hash == two.hash != other.hash
 
 
 def test_stopped_chains_go_on_to_the_very_same_draws(arrow, tmp_path) -> None:
-    options = {"draws": 100, "warmup": 30, "ess": 1e9}
+    options = {"draws": 100, "warmup": 50, "ess": 1e9}
     whole = polish(arrow, **options)
 
     def stop(done: int, _total: int) -> None:
-        if done > 170:  # both warm-ups, the first round of both chains, and something more
+        if done > 210:  # both warm-ups, the first round of both chains, and something more
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -149,7 +149,7 @@ def test_stopped_chains_go_on_to_the_very_same_draws(arrow, tmp_path) -> None:
     steps = []
     again = polish(arrow, checkpoint=tmp_path / "c", progress=lambda done, _: steps.append(done), **options)
     assert again.hash == whole.hash
-    assert len(steps) < 200, "what was done is not done again"
+    assert len(steps) < 220, "what was done is not done again"
     assert not (tmp_path / "c").exists()
 
 
@@ -188,7 +188,9 @@ def test_a_recorded_program_is_dropped_where_it_would_lie(arrow) -> None:
     assert coordinates.fast is not coordinates.eager
     plain = coordinates.whole.energy
     coordinates = Coordinates(arrow, Whole(arrow))
-    coordinates.whole.energy = lambda tables: plain(tables) * (2.0 if float(tables["globals"].detach().sum()) > 0.5 else 1.0)
+    coordinates.whole.energy = lambda tables: (
+        plain(tables) * (2.0 if float(tables["globals"].detach().sum()) > 0.5 else 1.0)
+    )
     at = torch.linspace(-1.0, 1.0, len(coordinates.loc))
     assert float(coordinates.fast(at)) == float(coordinates.eager(at))
 

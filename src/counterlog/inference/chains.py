@@ -113,11 +113,11 @@ def polish(
     RefusedError
         The log is too large to be gone through at once.
     FitError
-        A chain has left the region in which the density is finite.
+        A chain has left the region in which the density is finite, or stands still.
     """
-    if chains < 2 or draws < ROUND or warmup < 20 or not 1 <= depth <= 10 or not ess > 0:
+    if chains < 2 or draws < ROUND or warmup < 50 or not 1 <= depth <= 10 or not ess > 0:
         raise InputError(
-            f"polish needs at least 2 chains (R-hat compares them), {ROUND} draws, 20 warm-up steps, a depth of 1 to "
+            f"polish needs at least 2 chains (R-hat compares them), {ROUND} draws, 50 warm-up steps, a depth of 1 to "
             f"10 and a positive ess; given chains={chains}, draws={draws}, warmup={warmup}, depth={depth}, ess={ess:g}"
         )
     started = time.monotonic()
@@ -252,6 +252,10 @@ def _go_on(
             tick(1)
         lost = len(kernel.diagnostics()["divergences"])
     _finite(fresh[-1])
+    if all(torch.equal(e, state.last) for e in fresh):
+        raise FitError(
+            f"a chain has not moved in {number} draws (step size {state.step:.2g}); give it more warm-up (--warmup)"
+        )
     draws = torch.cat([state.draws, torch.stack(fresh)])
     return ChainState(
         fresh[-1], state.step, state.mass, draws, np.concatenate([state.quantity, values]), state.divergences + lost
