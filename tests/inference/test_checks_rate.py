@@ -51,7 +51,7 @@ def test_simulation_based_calibration_sees_what_the_guide_cannot() -> None:
     assert told["base"]["coverage"] < 0.75, "an intercept among crossed effects is what mean-field is known to miss"
     assert finding.status in ("REVIEW", "FAIL")
     answer = told["mean click under do(exposure=1)"]
-    assert answer["coverage_widened"] > answer["coverage"]
+    assert answer["coverage_widened"] >= answer["coverage"]
     assert found.calibration is not None
     assert all(np.all((r >= 0) & (r <= 1)) for r in found.calibration.ranks.values())
     assert "hconcat" in found.plot().to_dict() or "vconcat" in found.plot().to_dict()
