@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -11,9 +12,12 @@ from tests.identification.worlds import program
 from tests.query.worlds import hourly_fit, zoo_fit
 
 import counterlog as cl
+from counterlog.errors import InputError
+from counterlog.finding import Finding
+from counterlog.inference.svi import Convergence
 from counterlog.model.interventions import Intervention
 from counterlog.model.policies import uniform
-from counterlog.query.card import card
+from counterlog.query.card import Card, card
 from counterlog.query.identified import Verdict, verdict
 
 
@@ -184,3 +188,26 @@ def test_what_one_event_would_have_been_is_never_identified() -> None:
     assert found.assumptions[0] == "first of all"
     assert found.estimand == "E[click | do(exposure=1), what was observed], averaged over all events"
     assert card(fit, cl.fix(exposure=1), "click", "all events", {}, "").identified
+
+
+def test_the_card_warns_of_checks_that_did_not_pass() -> None:
+    fit = hourly_fit()
+    bad = Finding("residuals", "FAIL", 4.0, None, "larger than any replicate", "add the interaction")
+    good = Finding("levels", "PASS", 0.0, None, "as replicated", "")
+    checks = SimpleNamespace(about={"fit_hash": fit.hash}, findings=(bad, good))
+    do = cl.fix(exposure=1)
+    plain = cl.effect(fit, fit.scm.outcome, do, draws=10).card
+    warned = cl.effect(fit, fit.scm.outcome, do, draws=10, checks=checks).card
+    extra = set(warned.warnings) - set(plain.warnings)
+    assert extra == {"FAIL residuals: larger than any replicate"}
+    assert "WARNING: FAIL residuals" in warned.to_text()
+    assert Card.from_json(warned.to_json()).warnings == warned.warnings
+    other = SimpleNamespace(about={"fit_hash": "of another"}, findings=())
+    with pytest.raises(InputError, match="another fit"):
+        cl.effect(fit, fit.scm.outcome, do, draws=10, checks=other)
+
+
+def test_a_fit_that_has_not_converged_is_warned_of_on_the_card() -> None:
+    fit = dataclasses.replace(hourly_fit(), convergence=Convergence(False, "the loss still fell"))
+    answer = cl.effect(fit, fit.scm.outcome, cl.fix(exposure=1), draws=10).card
+    assert "not converged: the loss still fell" in answer.warnings

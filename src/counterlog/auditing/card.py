@@ -18,6 +18,7 @@ def card_rows(card: Any) -> list[tuple[str, str]]:
     rung = _text(card, "rung")
     found = [
         ("asks for", _text(card, "estimand")),
+        *_listed("warning", _texts(card, "warnings")),
         ("rung", f"{rung}, {RUNGS[rung]}" if rung in RUNGS else rung),
         ("identified", _verdict(card)),
     ]

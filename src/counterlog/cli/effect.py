@@ -42,6 +42,9 @@ def command(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", help="Most opportunities averaged over; more are sampled.")
     ] = 200_000,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the fit first; the card warns of what does not pass (no refits).")
+    ] = False,
     seed: Seed = 0,
     force: Force = False,
     as_json: Json = False,
@@ -65,6 +68,7 @@ def command(
     fitted = open_fit(fit, model)
     from counterlog.query import effect
 
+    checks = fitted.check(restarts=0, rng=seed, progress=True) if check else None
     with progress("effect", draws) as update:
         found = effect(
             fitted,
@@ -75,6 +79,7 @@ def command(
             seed,
             draws,
             limit,
+            checks,
             progress=lambda done, total: update(done, total=total),
         )
     if out is not None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from counterlog.errors import InputError
 from counterlog.query.identified import Verdict, verdict
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
+    from counterlog.inference.checks.result import Checks
     from counterlog.model.interventions import Intervention
 
 
@@ -21,7 +23,7 @@ class Card:
     follows from the graph and the observed columns without the parametric form; ``adjust_for`` the columns of such a
     set; ``rests_on`` what the answer needs beyond the graph; ``because`` why it is not identified, each of
     ``would_need`` what would make it so; ``criterion`` by which it is; ``overlap`` how probable the queried exposure
-    was.
+    was; ``warnings`` what the checks of the fit found that speaks against it.
     """
 
     rung: str
@@ -36,6 +38,7 @@ class Card:
     interval: str = ""
     would_need: tuple[str, ...] = ()
     criterion: str = ""
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The card as data."""
@@ -44,7 +47,7 @@ class Card:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote, such as that of a stored batch."""
-        lists = ("adjust_for", "assumptions", "would_need")
+        lists = ("adjust_for", "assumptions", "would_need", "warnings")
         known: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in data.items() if k in cls.__annotations__}
         return cls(**known)
 
@@ -55,7 +58,7 @@ class Card:
             if self.identified
             else f"not identified without the model: {self.because}"
         )
-        lines = [f"{self.estimand}  [{self.rung}]", known]
+        lines = [f"{self.estimand}  [{self.rung}]", *(f"WARNING: {w}" for w in self.warnings), known]
         if self.identified and self.adjust_for:
             lines.append(f"adjusts for: {', '.join(self.adjust_for)}")
         lines += [f"{'or' if k else 'would need'}: {entry}" for k, entry in enumerate(self.would_need)]
@@ -77,11 +80,18 @@ def card(
     versus: Intervention | None = None,
     rung: str | None = None,
     extra: tuple[str, ...] = (),
+    checks: Checks | None = None,
 ) -> Card:
     """The card of an answer about the mean of ``on`` under ``do``, or with ``versus`` about a difference of two.
 
     ``rung`` is L2, or L1 where nothing is done, unless it is named; for L3 the answer is about what each event would
-    have been, which no data identify. ``extra`` stands before the other assumptions.
+    have been, which no data identify. ``extra`` stands before the other assumptions. The card warns of every one of
+    ``checks`` that did not pass.
+
+    Raises
+    ------
+    InputError
+        The checks are of another fit.
     """
     arms = [do] if versus is None else [do, versus]
     rung = rung or ("L2" if any(arms) else "L1")
@@ -117,7 +127,19 @@ def card(
         interval=interval,
         would_need=found.would_need,
         criterion=found.criterion,
+        warnings=_warnings(fit, checks),
     )
+
+
+def _warnings(fit: Fit, checks: Checks | None) -> tuple[str, ...]:
+    """What speaks against the fit: a loss that still falls, and the checks that did not pass."""
+    said = [] if fit.converged or fit.guide != "mean-field" else [f"not converged: {fit.convergence.message}"]
+    if checks is not None:
+        if checks.about["fit_hash"] != fit.hash:
+            raise InputError("the checks are of another fit; give those of this one: checks=fit.check()")
+        found = (f for f in checks.findings if f.status in ("REVIEW", "FAIL"))
+        said += [f"{f.status} {f.name}: {f.message}" for f in found]
+    return tuple(said)
 
 
 def _unit_level(found: Verdict, on: str) -> Verdict:

@@ -22,6 +22,7 @@ from counterlog.query.sensitivity_sentence import sensitivity_sentence, shows_ev
 
 if TYPE_CHECKING:
     from counterlog.inference import Fit
+    from counterlog.inference.checks.result import Checks
 
 Progress = Callable[[int, int], None]
 
@@ -120,6 +121,7 @@ def effect(
     rng: int = 0,
     draws: int = 100,
     limit: int = 200_000,
+    checks: Checks | None = None,
     progress: Progress | None = None,
 ) -> Effect:
     """Mean of ``on`` under ``do``, or the difference to its mean under ``versus``, with a 90% interval.
@@ -141,6 +143,8 @@ def effect(
         Posterior draws.
     limit
         Most opportunities that are averaged over; larger populations are sampled.
+    checks
+        What ``fit.check()`` found: the card then warns of every check that did not pass.
 
     Raises
     ------
@@ -203,7 +207,7 @@ def effect(
             if counts[k]
         )
     said = intervals.method(factors, draws, by)
-    answer = card(fit, do, on, whole.sentence, overlap(fit, whole, rng), said, versus)
+    answer = card(fit, do, on, whole.sentence, overlap(fit, whole, rng), said, versus, checks=checks)
     estimate, interval = float(overall.mean()), (float(low), float(high))
     if on == scm.outcome and versus is None and shows_everything(fit, do):
         answer = dataclasses.replace(answer, sensitivity=sensitivity_sentence(fit, estimate, interval, naive, rng))
