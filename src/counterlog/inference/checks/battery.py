@@ -123,7 +123,7 @@ def check(
         "restarts": restarts,
         "sbc": sbc,
         "seconds": time.monotonic() - started,
-        "rate": "without a fault REVIEW in at most 5% and FAIL in at most 1% of fits, all checks together",
+        "rate": "meant: without a fault REVIEW in at most 5% and FAIL in at most 1% of fits, all checks together",
     }
     return Checks(fit, tuple(findings), skipped, about, **{k: _frozen(v) for k, v in kept.items()})
 

@@ -17,9 +17,9 @@ from counterlog.inference.checks.score import ScoreThresholds
 class Thresholds:
     """The thresholds of every check.
 
-    With these a fit of a world without a fault gets REVIEW with a probability of at most 5% and FAIL of at most 1%,
-    over all checks together, simulation-based calibration left out. The predictive checks' share follows from their
-    rates; the others' were set on worlds without a fault, where none came near (docs/guide/checks.md).
+    They are meant to give a fit of a world without a fault REVIEW with a probability of at most 5% and FAIL of at most
+    1%, over all checks together, simulation-based calibration left out (`tests/inference/test_checks_rate.py`). The predictive checks' share follows from their
+    rates; the others' were set on 15 fits of worlds without a fault (docs/guide/checks.md).
     """
 
     convergence: ConvergenceThresholds = field(default_factory=ConvergenceThresholds)
