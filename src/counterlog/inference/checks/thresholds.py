@@ -18,8 +18,9 @@ class Thresholds:
     """The thresholds of every check.
 
     They are meant to give a fit of a world without a fault REVIEW with a probability of at most 5% and FAIL of at most
-    1%, over all checks together, simulation-based calibration left out (`tests/inference/test_checks_rate.py`). The predictive checks' share follows from their
-    rates; the others' were set on 15 fits of worlds without a fault (docs/guide/checks.md).
+    1%, over all checks together, simulation-based calibration left out (`tests/inference/test_checks_rate.py`). The
+    predictive checks' share follows from their rates; the others' were set on 15 fits of worlds without a fault
+    (docs/guide/checks.md).
     """
 
     convergence: ConvergenceThresholds = field(default_factory=ConvergenceThresholds)
