@@ -1,8 +1,8 @@
 """Ten small worlds: what the guides say of E[outcome | do(exposure=1)], against long enough Markov chains.
 
 A ratio of spreads is cheap and sharp where coverage of few worlds is neither. The limits hold for the medians of these
-ten fixed worlds; 100 draws of two chains are worth some 40, and a spread of those is off by 11%. The naive answer, the mean-field
-guide as it is, must be the narrowest.
+ten fixed worlds; 100 draws of two chains are worth some 40, and a spread of those is off by 11%. The naive answer, the
+mean-field guide as it is, must be the narrowest.
 """
 
 from __future__ import annotations
