@@ -97,7 +97,7 @@ def one_world(task: tuple[str, int, tuple[str, ...], int, int, int]) -> list[dic
                 }
             )
     except CounterlogError as error:
-        return [{"model": name, "seed": seed, "error": str(error)[:200]}]
+        return [{"model": name, "seed": seed, "users": users, "items": items, "error": str(error)[:200]}]
     return found
 
 
@@ -109,7 +109,8 @@ def known(results: Path = RESULTS) -> list[dict]:
 def measure(names: list[str], worlds: int, start: int, guides: tuple[str, ...], args: argparse.Namespace) -> None:
     """Fit what is not yet there, on every core, and append it."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    have = {(row["model"], row["seed"], row.get("guide")) for row in known()}
+    size = (args.users, args.items)
+    have = {(row["model"], row["seed"], row.get("guide")) for row in known() if (row["users"], row["items"]) == size}
     tasks = []
     for seed in range(start + 1, start + worlds + 1):  # all models advance together: a run that is stopped is of use
         for name in names:
@@ -129,27 +130,40 @@ def calibrate() -> None:
     """The factors at which nine in ten worlds of the calibration range were covered, rounded up, into the package.
 
     The nine-tenths quantile is taken of what was seen plus one world that would have missed (as in conformal
-    prediction), so that it does not promise more than so few worlds can show. It never narrows a posterior.
+    prediction), so that it does not promise more than so few worlds can show. Of several sizes of worlds the largest
+    factor counts. It never narrows a posterior.
     """
     table: dict[str, dict] = {}
     rows = [r for r in known() if r["seed"] > CALIBRATION_START and "error" not in r]
     for name in sorted({row["model"] for row in rows}):
         mine = [row for row in rows if row["model"] == name]
+        sizes = sorted({(row["users"], row["items"]) for row in mine})
         factors = {}
         for guide in ("mean-field", "arrow"):
-            group = [row for row in mine if row["guide"] == guide]
-            if len(group) < 10:
-                continue
-            z = np.sort(np.abs([(r["estimate"] - r["truth"]) / r["sd"] for r in group]))
-            at = min(len(z) - 1, int(np.ceil(0.9 * (len(z) + 1))) - 1)
-            items = float(np.quantile(np.abs(np.concatenate([r["item_z"] for r in group])), 0.9))
-            up = lambda factor: max(1.0, float(np.ceil(10 * factor) / 10))  # noqa: E731
-            factors[guide] = [up(z[at] / 1.645), up(items / 1.645)]
+            each = [
+                _factors([r for r in mine if r["guide"] == guide and (r["users"], r["items"]) == size])
+                for size in sizes
+            ]
+            each = [pair for pair in each if pair is not None]
+            if each:
+                factors[guide] = [max(pair[k] for pair in each) for k in (0, 1)]
         if factors:
-            worlds = len({row["seed"] for row in mine})
-            table[name] = {"kind": mine[0]["kind"], "worlds": worlds, "factors": factors}
+            worlds = len({(row["seed"], row["users"]) for row in mine})
+            cells = sorted({users * items for users, items in sizes})
+            table[name] = {"kind": mine[0]["kind"], "worlds": worlds, "opportunities": cells, "factors": factors}
     FACTORS.write_text(json.dumps(table, indent=1) + "\n")
     print(json.dumps(table, indent=1))
+
+
+def _factors(rows: list[dict]) -> tuple[float, float] | None:
+    """For the whole and for single items; None of too few worlds."""
+    if len(rows) < 8:
+        return None
+    z = np.sort(np.abs([(r["estimate"] - r["truth"]) / r["sd"] for r in rows]))
+    at = min(len(z) - 1, int(np.ceil(0.9 * (len(z) + 1))) - 1)
+    items = float(np.quantile(np.abs(np.concatenate([r["item_z"] for r in rows])), 0.9))
+    up = lambda z: max(1.0, float(np.ceil(10 * z / 1.645) / 10))  # noqa: E731
+    return up(z[at]), up(items)
 
 
 def main() -> None:

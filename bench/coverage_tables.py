@@ -73,7 +73,7 @@ def row(rows: list[dict], factors: tuple[float, float]) -> dict[str, float]:
 def figures(known: list[dict]) -> dict[tuple[str, str], dict[str, float]]:
     """By guide and model."""
     table, found = _table(), {}
-    rows = [r for r in known if r["seed"] <= CALIBRATION_START and "error" not in r]
+    rows = [r for r in known if r["seed"] <= CALIBRATION_START and "error" not in r and r["users"] == 100]
     for guide in ("mean-field", "arrow", "chains"):
         for name in sorted({r["model"] for r in rows}):
             mine = [r for r in rows if r["model"] == name and r["guide"] == guide]

@@ -48,7 +48,9 @@ def widening(fit: Fit) -> Widening:
     if fit.scm.name in rows:
         row = rows[fit.scm.name]
         whole, group = row["factors"][fit.guide]
-        return Widening(whole, group, name, f"{row['worlds']} worlds from the prior of {fit.scm.name}")
+        size = " and ".join(f"{cells:,}" for cells in row["opportunities"])
+        said = f"{row['worlds']} worlds of {size} opportunities from the prior of {fit.scm.name}"
+        return Widening(whole, group, name, said)
     alike = {model: row for model, row in rows.items() if row["kind"] == kind}
     pairs = [row["factors"][fit.guide] for row in alike.values()]
     said = f"worlds from the priors of {', '.join(sorted(alike))}, the widest of these"
