@@ -151,6 +151,25 @@ def calibrate() -> None:
             worlds = len({(row["seed"], row["users"]) for row in mine})
             cells = sorted({users * items for users, items in sizes})
             table[name] = {"kind": mine[0]["kind"], "worlds": worlds, "opportunities": cells, "factors": factors}
+    for kind in sorted(
+        {row["kind"] for row in rows}
+    ):  # of models that nobody has measured: worlds of all models pooled
+        mine = [row for row in rows if row["kind"] == kind]
+        sizes = sorted({(row["users"], row["items"]) for row in mine})
+        pooled = {}
+        for guide in ("mean-field", "arrow"):
+            each = [
+                _factors([r for r in mine if r["guide"] == guide and (r["users"], r["items"]) == size])
+                for size in sizes
+            ]
+            found = [pair for pair in each if pair is not None]
+            pooled[guide] = [max(pair[k] for pair in found) for k in (0, 1)] if found else None
+        table[f"any {kind}"] = {
+            "kind": kind,
+            "worlds": len({(row["model"], row["seed"], row["users"]) for row in mine}),
+            "opportunities": sorted({row["users"] * row["items"] for row in mine}),
+            "factors": {guide: pair for guide, pair in pooled.items() if pair is not None},
+        }
     FACTORS.write_text(json.dumps(table, indent=1) + "\n")
     print(json.dumps(table, indent=1))
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class Widening:
     """Factors on the spread of a posterior, and where they come from.
 
-    ``whole`` is for an average over many users and items, ``group`` for a single item or user; ``posterior`` names what
-    is widened, ``measured`` says on what the factors were measured.
+    ``whole`` is for an average over many users and items, ``group`` for a single item or user, ``unit`` for a single
+    event in another world; ``posterior`` names what is widened, ``measured`` says on what the first two were measured.
     """
 
     whole: float
     group: float
+    unit: float
     posterior: str
     measured: str
 
@@ -35,26 +36,24 @@ class Widening:
 #: What `Widening.posterior` says of each guide.
 _NAMES = {"mean-field": "mean-field", "arrow": "arrow-shaped normal", "chains": "Markov chain Monte Carlo"}
 
+#: Factors of unit-level answers by what a log does not show; `python -m bench.units` measures what they reach.
+_UNIT = {"clicks": 6.0, "selected": 2.8, "seen": 1.5}
+
 
 def widening(fit: Fit) -> Widening:
-    """The factors for a fit: those of its model where it is of the zoo, else the widest of the zoo's models whose logs
-    leave the same things unseen. Chains are taken as they are.
+    """The factors for a fit: those of its model where it is of the zoo, else those of the worlds of all models of the
+    zoo whose logs leave the same things unseen. Chains are taken as they are.
     """
     name = _NAMES[fit.guide]
     if fit.guide == "chains":
-        return Widening(1.0, 1.0, name, "chains that stand for the whole posterior")
-    table, kind = _table(), unseen_kind(fit.treatment)
-    rows = {model: row for model, row in table.items() if fit.guide in row["factors"]}
-    if fit.scm.name in rows:
-        row = rows[fit.scm.name]
-        whole, group = row["factors"][fit.guide]
-        size = " and ".join(f"{cells:,}" for cells in row["opportunities"])
-        said = f"{row['worlds']} worlds of {size} opportunities from the prior of {fit.scm.name}"
-        return Widening(whole, group, name, said)
-    alike = {model: row for model, row in rows.items() if row["kind"] == kind}
-    pairs = [row["factors"][fit.guide] for row in alike.values()]
-    said = f"worlds from the priors of {', '.join(sorted(alike))}, the widest of these"
-    return Widening(max(p[0] for p in pairs), max(p[1] for p in pairs), name, said)
+        return Widening(1.0, 1.0, 1.0, name, "chains that stand for the whole posterior")
+    kind = unseen_kind(fit.treatment)
+    row, prior = _table().get(fit.scm.name), f"the prior of {fit.scm.name}"
+    if row is None or fit.guide not in row["factors"]:
+        row, prior = _table()[f"any {kind}"], "the priors of all models for such logs"
+    whole, group = row["factors"][fit.guide]
+    size = " and ".join(f"{cells:,}" for cells in row["opportunities"])
+    return Widening(whole, group, _UNIT[kind], name, f"{row['worlds']} worlds of {size} opportunities from {prior}")
 
 
 def unseen_kind(treatment: Treatment) -> str:

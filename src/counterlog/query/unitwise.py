@@ -191,7 +191,7 @@ def _units(
     mean = sums.first + off
     sd = np.sqrt(np.maximum(sums.square / draws - off * off, 0.0) * (draws / max(1, draws - 1)))
     least, most = intervals.support(fit, fit.scm.outcome)
-    factor = intervals.widening(fit).group
+    factor = intervals.widening(fit).unit
     low, high = intervals.spread(mean, factor * sd, least, most)
     chance, bound_low, bound_high = (x / np.float32(draws) for x in (sums.chance, sums.bound_low, sums.bound_high))
     low, high = low.astype(np.float32), high.astype(np.float32)

@@ -294,7 +294,7 @@ def _card(question: Question) -> Card:
     factors = intervals.widening(fit)
     interval = (
         f"{intervals.LEVEL:.0%} interval of each event's expected outcome, from the spread over {question.draws} draws "
-        f"of the {factors.posterior} posterior times {factors.group:g} (of the average over events times "
+        f"of the {factors.posterior} posterior times {factors.unit:g} (of the average over events times "
         f"{factors.whole:g}), measured over {factors.measured}; it does not cover a wrong graph, form or coupling"
     )
     moved = (below(scm, do) | set(do.replaced)) - set(do.fixed)
