@@ -14,6 +14,8 @@ import counterlog as cl
 from counterlog.inference import lean, polish
 from counterlog.model.known_world import known_world
 
+#: The fixture fits and polishes ten worlds, within the time of the first test.
+pytestmark = pytest.mark.timeout(900)
 WORLDS = [("popularity_exposure", seed) for seed in range(1, 6)] + [
     ("self_selection", seed) for seed in (1, 2, 3, 5, 6)
 ]
@@ -28,7 +30,7 @@ def compared() -> dict[str, np.ndarray]:
         world = known_world(scm, 30, 20, seed, n_levels=3)
         plain = cl.fit(scm, world.log, rng=seed, steps=250)
         arrow = lean(plain)
-        chains = polish(arrow, rng=seed, draws=50, warmup=50, ess=1, depth=4)
+        chains = polish(arrow, rng=seed, draws=50, warmup=50, ess=1, depth=3)
         ask = lambda fit, scm=scm: cl.effect(fit, scm.outcome, cl.fix(exposure=1), draws=200)  # noqa: E731
         truth = ask(chains)
         sd = float(np.std(truth.draws))

@@ -202,7 +202,7 @@ def load_fit(path: str | Path, scm: SCM | None = None) -> Fit:
         tensors = load_file(folder / "parameters.safetensors")
         losses = np.load(folder / "losses.npy", allow_pickle=False)
         loc, log_scale = ({t: tensors[f"{t}.{part}"] for t in TABLES} for part in ("loc", "log_scale"))
-        arrow, chains = unpack(tensors, about.get("chains", {}))
+        arrow, chains = unpack(tensors, about.get("chains", {}) if isinstance(about, dict) else {})
     except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
         raise InputError(f"the fit in {folder} is damaged and cannot be read ({error}); fit again") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
