@@ -32,7 +32,7 @@ FOOT = """
 - The factors are calibrated on average over a prior. A world with stronger selection than most is covered less often, one with less
   more often.
 - The truth is drawn from the model that is fitted. A wrong graph or form is another matter: see [how fits are checked](guide/checks.md),
-  [sensitivity](guide/sensitivity.md) and the table of misspecified worlds below.
+  [sensitivity](guide/sensitivity.md) and `python -m bench.misspecified`, which fits `self_selection` to worlds that it does not describe.
 - A share whose bracket lies below 0.90 is named under the table of its guide.
 """
 
