@@ -33,6 +33,8 @@ FOOT = """
   more often.
 - The truth is drawn from the model that is fitted. A wrong graph or form is another matter: see [how fits are checked](guide/checks.md),
   [sensitivity](guide/sensitivity.md) and `python -m bench.misspecified`, which fits `self_selection` to worlds that it does not describe.
+- Shares of fewer than 50 worlds are a first look: their brackets are wide, and a coverage of 0.80 could hide in some.
+- `dwell_time` has a heavy tail: its prior holds worlds with mean times in the thousands, which the error and the width are made of.
 - A share whose bracket lies below 0.90 is named under the table of its guide.
 """
 
