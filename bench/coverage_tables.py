@@ -106,7 +106,7 @@ def text(known: list[dict]) -> str:
         below = [name for name, f in rows.items() if f["high"] < 0.90]
         said = f"Below 0.90: {', '.join(f'`{n}`' for n in below)}." if below else "None lies below 0.90."
         parts.append(f"\n{said}")
-    return "\n".join(parts) + FOOT
+    return "\n".join(parts) + "\n" + FOOT
 
 
 def line(name: str, found: dict[tuple[str, str], dict[str, float]]) -> str:
