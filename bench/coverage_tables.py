@@ -14,7 +14,7 @@ from counterlog.inference.widening import _table
 HEAD = """# Which intervals cover
 
 A 90% interval should hold the truth nine times in ten. This page says how often it did, in worlds whose truth is known: each is
-drawn from a model's *prior* (100 users x 60 items, rank 4), leaves a log, is fitted to it, and is asked for
+drawn from a model's *prior* (100 users x 60 items, rank 4), leaves a log, is fitted to it for 300 steps, and is asked for
 E[outcome | do(exposure=1)] over all opportunities, and for the same of each item. Brackets hold the 90% binomial interval
 (Clopper and Pearson 1934) of the share that was covered; of items they are left out, since those of one world share its errors.
 

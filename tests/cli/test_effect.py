@@ -108,3 +108,12 @@ def test_do_that_cannot_be_read(given: list[str], words: str) -> None:
     with pytest.raises(CounterlogError) as caught:
         parse_do(given)
     assert words in str(caught.value)
+
+
+def test_the_card_warns_of_what_the_checks_find(fitted: Path, run_cli) -> None:
+    """300 steps on 240 rows: whatever the checks find, the card says the same."""
+    told = run_cli("diagnose", "fit", "--restarts", "0", "--json", expect=0).json()
+    found = [f"{f['status']} {f['name']}" for f in told["findings"] if f["status"] != "PASS"]
+    card = run_cli("effect", "fit", "--on", "click", "--do", "exposure=1", "--check", "--json", expect=0).json()["card"]
+    warned = [warning.partition(":")[0] for warning in card["warnings"] if not warning.startswith("not converged")]
+    assert warned == found

@@ -141,7 +141,7 @@ def polish(
                     seed = _rng.derive(rng, "chain", number, "round", least)
                     states[number] = _go_on(coordinates, asked, state, min(ROUND, draws - least), depth, seed, tick)
             _keep(home, identity, states)
-            if least + ROUND >= 2 * ROUND and _enough(states, ess):
+            if least >= ROUND and _enough(states, ess):
                 break
     if home is not None:
         (home / "chains.safetensors").unlink(missing_ok=True)

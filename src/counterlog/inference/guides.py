@@ -12,9 +12,6 @@ from torch import Tensor
 
 from counterlog import rng as _rng
 
-#: The three forms of a posterior, by the name that a fit reports.
-GUIDES = ("mean-field", "arrow", "chains")
-
 
 @dataclass(frozen=True, eq=False)
 class Arrow:
