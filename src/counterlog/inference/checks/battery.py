@@ -114,7 +114,9 @@ def check(
                 kept["calibration"] = ranks
                 findings.append(calibration_finding(fit, ranks, limits.simulation))
         else:
-            skipped["simulation_based_calibration"] = "it fits many simulated worlds and was not asked for (sbc=50)"
+            skipped["simulation_based_calibration"] = (
+                "it fits many simulated worlds and was not asked for; sbc=50 does it"
+            )
     about = {
         "model": fit.scm.name,
         "fit_hash": fit.hash,
@@ -178,7 +180,7 @@ def _convergence(
     if chains:
         return [*findings, chains_finding(fit, limits.chains)]
     if not number:
-        skipped["restarts"] = "no refit was asked for (restarts=1)"
+        skipped["restarts"] = "no refit was asked for; restarts=1 makes one"
         return findings
     finding, kept["refits"] = restarts(fit, number, rng, limits.convergence, tick)
     return [*findings, finding]

@@ -160,8 +160,8 @@ def score(fit: Fit, pairs: int, rng: int, limits: ScoreThresholds, tick: Callabl
         interval=(max(0.0, where.offset - 1.645 * where.offset_error), where.offset + 1.645 * where.offset_error),
         message=(
             f"the gradient puts the optimum of {where.site!r} {number(where.offset, 2)} of its standard "
-            f"deviations away (root mean square over {where.numbers:,} numbers, {pairs} antithetic pairs; limit "
-            f"{limits.offset[0]:g})"
+            f"deviations away (root mean square over {where.numbers:,} numbers, {pairs} antithetic pairs), at least "
+            f"{number(sure, 2)} beyond noise (limit {limits.offset[0]:g})"
             + (f"; also beyond: {', '.join(s for s in off if s != where.site)}" if len(off) > 1 else "")
             + "."
         ),
@@ -183,7 +183,7 @@ def score(fit: Fit, pairs: int, rng: int, limits: ScoreThresholds, tick: Callabl
         interval=(low, high),
         message=(
             f"the guide of {wide.site!r} is {number(wide.width, 2)} times as wide as the best mean-field guide "
-            f"(a factor of {number(factor, 2)}; limit {limits.width[0]:g})"
+            f"(a factor of {number(factor, 2)}), at least {number(certain, 2)} beyond noise (limit {limits.width[0]:g})"
             + (f"; also beyond: {', '.join(s for s in named if s != wide.site)}" if len(named) > 1 else "")
             + "."
         ),
