@@ -116,7 +116,7 @@ def measure(names: list[str], worlds: int, start: int, guides: tuple[str, ...], 
         for name in names:
             missing = tuple(g for g in guides if (name, seed, g) not in have and (name, seed, None) not in have)
             if missing:
-                tasks.append((name, seed, guides, args.users, args.items, args.steps))
+                tasks.append((name, seed, missing, args.users, args.items, args.steps))
     with multiprocessing.get_context("spawn").Pool(args.processes) as pool, RESULTS.open("a") as file:
         for done, found in enumerate(pool.imap_unordered(one_world, tasks), 1):
             for row in found:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,17 @@ from torch import Tensor
 
 from counterlog import rng as _rng
 from counterlog.errors import FitError, InputError
-from counterlog.inference.chain_state import ChainState, load_states, save_states
+from counterlog.inference.chain_state import ChainState, load_chart, load_states, remove_states, save_chart, save_states
+from counterlog.inference.chart import (
+    Chart,
+    Coordinates,
+    chart,
+    chart_gradients,
+    is_wide,
+    plain_chart,
+    roughness,
+    value_gradient,
+)
 from counterlog.inference.guides import Chains
 from counterlog.inference.headline import headline
 from counterlog.inference.response import lean
@@ -65,16 +73,17 @@ def cost(fit: Fit, chains: int = 2, draws: int = 400, warmup: int = 150, depth: 
         The log is too large to be gone through at once.
     """
     start = fit if fit.arrow is not None else lean(fit)
-    coordinates = Coordinates(start, Whole(start))
-    at = torch.zeros(len(coordinates.loc))
+    coordinates = Coordinates(Whole(start), plain_chart(start))
+    at = torch.zeros(len(coordinates.chart.loc))
     for _ in range(2):  # the recorder makes its plan in the first calls
-        _value_gradient(coordinates.fast, at)
+        value_gradient(coordinates.fast, at)
     started = time.perf_counter()
     for _ in range(3):
-        _value_gradient(coordinates.fast, at)
+        value_gradient(coordinates.fast, at)
     one = (time.perf_counter() - started) / 3
+    first = one * chart_gradients(start)
     most = one * chains * (warmup + draws) * (2**depth - 1)
-    return Cost(one, (0.5 * most, most), 4 * len(coordinates.loc) * chains * draws)
+    return Cost(one, (first + 0.5 * most, first + most), 4 * len(at) * chains * draws)
 
 
 def polish(
@@ -123,17 +132,17 @@ def polish(
     started = time.monotonic()
     start = fit if fit.arrow is not None else lean(fit)
     whole, asked = Whole(start), headline(start)
-    coordinates = Coordinates(start, whole)
     identity = hashlib.sha256(repr((start.hash, rng, chains, warmup, depth)).encode()).hexdigest()
     home = None if checkpoint is None else Path(checkpoint)
     states = load_states(home, identity, chains) if home is not None else {}
+    coordinates = Coordinates(whole, _chart(start, whole, home, identity, progress))
     with _bar(progress, chains * (warmup + draws), f"polish {fit.scm.name}") as tick:
-        done = sum(warmup + len(state.draws) for state in states.values())
+        if states:
+            tick(sum(warmup + len(state.draws) for state in states.values()))
         for number in range(chains):
             if number not in states:
-                states[number] = _warm_up(coordinates, warmup, depth, _rng.derive(rng, "chain", number), tick, done)
+                states[number] = _warm_up(coordinates, warmup, depth, _rng.derive(rng, "chain", number), tick)
                 _keep(home, identity, states)
-            done += warmup
         while len(states[0].draws) < draws or len({len(s.draws) for s in states.values()}) > 1:
             least = min(len(s.draws) for s in states.values())
             for number, state in states.items():
@@ -144,87 +153,62 @@ def polish(
             if least >= ROUND and _enough(states, ess):
                 break
     if home is not None:
-        (home / "chains.safetensors").unlink(missing_ok=True)
-        if home.is_dir() and not any(home.iterdir()):
-            home.rmdir()
+        remove_states(home)
     return _finish(start, coordinates, states, time.monotonic() - started)
 
 
-class Coordinates:
-    """Standard coordinates of an arrow: ``e`` float32 ``[n]``, standard normal where the arrow is right."""
-
-    def __init__(self, fit: Fit, whole: Whole) -> None:
-        arrow = fit.arrow
-        if arrow is None:
-            raise FitError("coordinates are those of an arrow, which this fit does not have")
-        self.fit, self.whole = fit, whole
-        self.stem = arrow.stem
-        self.loc = torch.cat([fit.loc[name].reshape(-1) for name in TABLES])
-        own = {name: arrow.own(name, fit.log_scale[name].exp()) for name in TABLES}
-        self.scale = torch.cat([own[name].reshape(-1) for name in TABLES])
-        self.slopes = torch.cat([arrow.slopes[name].reshape(-1, len(arrow.stem)) for name in TABLES])
-
-    def place(self, e: Tensor) -> dict[str, Tensor]:
-        """The unconstrained tables at some coordinates."""
-        flat = self.loc + self.scale * e + self.slopes @ e.index_select(0, self.stem)
-        parts = flat.split([self.whole.sizes[name] for name in TABLES])
-        return {name: part.reshape(self.whole.shapes[name]) for name, part in zip(TABLES, parts, strict=True)}
-
-    def eager(self, e: Tensor) -> Tensor:
-        """Negative log joint density at some coordinates, by running the program."""
-        return self.whole.energy(self.place(e))
-
-    @cached_property
-    def fast(self) -> Callable[[Tensor], Tensor]:
-        """`eager` recorded once, which halves the time of a gradient; where the record gives another value or gradient
-        at another point, as where a program branches on what it draws, the program itself is run.
-        """
-        first, second = torch.zeros(len(self.loc)), torch.linspace(-1.0, 1.0, len(self.loc))
-        with warnings.catch_warnings(), pyro.validation_enabled(False):
-            warnings.simplefilter("ignore")  # the recorder warns about constants, which these are
-            recorded: Callable[[Tensor], Tensor] = torch.jit.trace(self.eager, (first,), check_trace=False)
-        same = all(
-            torch.allclose(one, two, rtol=1e-3, atol=1e-2)
-            for one, two in zip(_value_gradient(recorded, second), _value_gradient(self.eager, second), strict=True)
-        )
-        return recorded if same else self.eager
-
-    def energy(self, at: dict[str, Tensor]) -> Tensor:
-        """Potential energy for the sampler."""
-        return self.fast(at["e"])
+def _chart(
+    fit: Fit, whole: Whole, home: Path | None, identity: str, progress: Callable[[int, int], None] | bool | None
+) -> Chart:
+    """The coordinates: those of a polishing that was stopped, or new ones."""
+    kept = load_chart(home, identity) if home is not None else None
+    if kept is not None:
+        return kept
+    if is_wide(fit):
+        with _bar(progress is True, whole.sizes["globals"], "measure curvature") as tick:
+            made = chart(fit, whole, lambda *_: tick(1))
+    else:
+        made = chart(fit, whole)
+    if home is not None:
+        save_chart(home, identity, made)
+    return made
 
 
-def _value_gradient(energy: Callable[[Tensor], Tensor], e: Tensor) -> tuple[Tensor, Tensor]:
-    at = e.clone().requires_grad_()
-    with pyro.validation_enabled(False):
-        value = energy(at)
-        (gradient,) = torch.autograd.grad(value, at)
-    return value.detach(), gradient
-
-
-def _kernel(coordinates: Coordinates, depth: int, **options: Any) -> Any:
+def _kernel(coordinates: Coordinates, unit: Tensor, depth: int, at: Tensor, step: float, warmup: int) -> Any:
     from pyro.infer.mcmc import NUTS
 
-    return NUTS(potential_fn=coordinates.energy, max_tree_depth=depth, **options)
-
-
-def _warm_up(
-    coordinates: Coordinates, steps: int, depth: int, seed: int, tick: Callable[[int], None], done: int
-) -> ChainState:
-    """A chain from a draw of the arrow, with step size and masses adapted to where it went."""
-    with _rng.seeded(seed, "warm-up"), pyro.validation_enabled(False):
-        kernel = _kernel(coordinates, depth, step_size=0.1)
-        kernel.initial_params = {"e": torch.randn(len(coordinates.loc))}
-        kernel.setup(steps)
-        at = kernel.initial_params
-        for _ in range(steps):
-            at = kernel.sample(at)
-            tick(1)
-        (mass,) = kernel.inverse_mass_matrix.values()
-    _finite(at["e"])
-    return ChainState(
-        at["e"].detach(), float(kernel.step_size), mass.detach(), torch.empty(0, len(coordinates.loc)), np.empty(0), 0
+    kernel = NUTS(
+        potential_fn=coordinates.energy(unit),
+        step_size=step,
+        adapt_step_size=warmup > 0,
+        adapt_mass_matrix=False,
+        max_tree_depth=depth,
     )
+    kernel.initial_params = {"e": at / unit}
+    kernel.setup(warmup)
+    return kernel
+
+
+def _warm_up(coordinates: Coordinates, steps: int, depth: int, seed: int, tick: Callable[[int], None]) -> ChainState:
+    """A chain from a draw of the chart. Half of the steps go to where the density is; the curvature there sets the unit
+    of every coordinate; the other half adapts the step size to it.
+    """
+    n = len(coordinates.chart.loc)
+    unit, step = torch.ones(n), 0.1
+    with _rng.seeded(seed, "warm-up"), pyro.validation_enabled(False):
+        e = torch.randn(n)
+        for part in (steps // 2, steps - steps // 2):
+            kernel = _kernel(coordinates, unit, depth, e, step, part)
+            at, seen = kernel.initial_params, []
+            for _ in range(part):
+                at = kernel.sample(at)
+                seen.append(unit * at["e"].detach())
+                tick(1)
+            e, step = seen[-1], float(kernel.step_size)
+            _finite(e)
+            if part == steps // 2:
+                unit = roughness(coordinates.whole, coordinates.chart, seen[part // 2 :], seed).rsqrt()
+    return ChainState(e, unit, step, torch.empty(0, n), np.empty(0), 0)
 
 
 def _go_on(
@@ -236,29 +220,25 @@ def _go_on(
     seed: int,
     tick: Callable[[int], None],
 ) -> ChainState:
-    """More draws of a chain, with its step size and masses as they are: what is kept is all that the next needs."""
+    """More draws of a chain, with its step size as it is: what is kept is all that the next needs."""
     fresh, values = [], []
     with _rng.seeded(seed, "draws"), pyro.validation_enabled(False):
-        options = {"step_size": state.step, "adapt_step_size": False, "adapt_mass_matrix": False}
-        kernel = _kernel(coordinates, depth, **options)
-        kernel.initial_params = {"e": state.last}
-        kernel.setup(0)
-        kernel.mass_matrix_adapter.inverse_mass_matrix = dict.fromkeys(kernel.inverse_mass_matrix, state.mass)
+        kernel = _kernel(coordinates, state.unit, depth, state.last, state.step, 0)
         at = kernel.initial_params
         for _ in range(number):
             at = kernel.sample(at)
-            fresh.append(at["e"].detach())
-            values.append(asked(coordinates.place(at["e"].detach())))
+            fresh.append(state.unit * at["e"].detach())
+            values.append(asked(coordinates.place(fresh[-1])))
             tick(1)
         lost = len(kernel.diagnostics()["divergences"])
     _finite(fresh[-1])
-    if all(torch.equal(e, state.last) for e in fresh):
+    if all(torch.allclose(e, state.last) for e in fresh):
         raise FitError(
             f"a chain has not moved in {number} draws (step size {state.step:.2g}); give it more warm-up (--warmup)"
         )
     draws = torch.cat([state.draws, torch.stack(fresh)])
     return ChainState(
-        fresh[-1], state.step, state.mass, draws, np.concatenate([state.quantity, values]), state.divergences + lost
+        fresh[-1], state.unit, state.step, draws, np.concatenate([state.quantity, values]), state.divergences + lost
     )
 
 

@@ -85,31 +85,44 @@ def respond(whole: Whole, vector: Tensor, progress: Callable[[int, int], None] |
     rest moves by ``-inv(H_rr) H_rg`` for a step of the stem. No direction of the stem is let out further than its prior
     reaches.
     """
-    stem, times = whole.stem, whole.curvature(vector)
-    rest = torch.ones(len(vector), dtype=torch.bool)
-    rest[stem] = False
-    preconditioner = whole.units().square()
-    columns = torch.empty(len(vector), len(stem))
-    moved = torch.zeros(len(vector), len(stem))
-
-    def among_rest(direction: Tensor) -> Tensor:
-        return times(direction * rest) * rest
-
-    for k, column in enumerate(stem.tolist()):
-        unit = torch.zeros(len(vector))
-        unit[column] = 1.0
-        columns[:, k] = times(unit)
-        moved[:, k] = -_solve(among_rest, columns[:, k] * rest, preconditioner)
-        if progress is not None:
-            progress(k + 1, len(stem))
-    precision = (columns[stem] + columns[:, :].T @ moved).double()
-    factor = _factor((precision + precision.T) / 2.0, _prior_precision(whole))
+    stem = whole.stem
+    precision, moved = eliminate(whole.curvature(vector), stem, len(vector), whole.units().square(), progress)
+    factor = _factor(precision, prior_precision(whole)[stem])
     slopes = moved @ factor
     slopes[stem] = factor
     shaped = {}
     for name, part in zip(TABLES, slopes[: whole.n].split([whole.sizes[t] for t in TABLES]), strict=True):
         shaped[name] = part.reshape(*whole.shapes[name], len(stem)).contiguous()
     return Arrow(stem, shaped)
+
+
+def eliminate(
+    times: Callable[[Tensor], Tensor],
+    stem: Tensor,
+    n: int,
+    preconditioner: Tensor,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The stem's precision once the rest is let go, float64 ``[s, s]``, and how the rest moves with it ``[n, s]``.
+
+    ``times`` gives the Hessian's product with a vector ``[n]``; ``preconditioner`` its inverse diagonal, about.
+    """
+    rest = torch.ones(n, dtype=torch.bool)
+    rest[stem] = False
+    columns, moved = torch.empty(n, len(stem)), torch.zeros(n, len(stem))
+
+    def among_rest(direction: Tensor) -> Tensor:
+        return times(direction * rest) * rest
+
+    for k, column in enumerate(stem.tolist()):
+        unit = torch.zeros(n)
+        unit[column] = 1.0
+        columns[:, k] = times(unit)
+        moved[:, k] = -_solve(among_rest, columns[:, k] * rest, preconditioner)
+        if progress is not None:
+            progress(k + 1, len(stem))
+    precision = (columns[stem] + columns.T @ moved).double()
+    return (precision + precision.T) / 2.0, moved
 
 
 def _factor(precision: Tensor, prior: Tensor) -> Tensor:
@@ -121,8 +134,8 @@ def _factor(precision: Tensor, prior: Tensor) -> Tensor:
     return lower.float()
 
 
-def _prior_precision(whole: Whole) -> Tensor:
-    """One over the prior variance of every number of the stem, unconstrained, from 200 draws."""
+def prior_precision(whole: Whole) -> Tensor:
+    """One over the prior variance of every global ``[s]``, unconstrained, from 200 draws."""
     fit = whole.fit
     view = sample_view(fit.cells)
     sites = [site for site in fit.layout.of("globals")]
@@ -134,7 +147,7 @@ def _prior_precision(whole: Whole) -> Tensor:
             for site in sites:
                 row[site.start : site.stop] = site.transform.inv(nodes[site.name]["value"].detach()).reshape(-1)
             drawn.append(row)
-    return 1.0 / torch.stack(drawn)[:, whole.stem].var(0).clamp(min=1e-6)
+    return 1.0 / torch.stack(drawn).var(0).clamp(min=1e-6)
 
 
 def _solve(times: Callable[[Tensor], Tensor], right: Tensor, preconditioner: Tensor) -> Tensor:
