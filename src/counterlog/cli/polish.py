@@ -65,10 +65,15 @@ def command(
     if polished.chains is None:
         return
     about = polished.chains.about
-    if about["worst_r_hat"] > 1.05:
+    if about["r_hat"] > 1.05 or about["ess"] < ess:
         say(
-            f"Warning: the chains do not agree (R-hat {about['worst_r_hat']:.2f} of {about['worst_global']}): give "
-            "more --draws and --warmup before you trust the interval."
+            f"Warning: the chains have not met or are too short: {about['quantity']} has R-hat {about['r_hat']:.2f}, "
+            f"effective sample size {about['ess']:.0f}. Give more --draws and --warmup before you trust the interval."
+        )
+    elif about["worst_r_hat"] > 1.2:
+        say(
+            f"Note: the chains do not agree on {about['worst_global']} (R-hat {about['worst_r_hat']:.2f}): trust no "
+            "answer that rests on it by itself."
         )
     if not as_json:
         print(f"{out}: {posterior(polished)}; {about['seconds']:.0f} s")

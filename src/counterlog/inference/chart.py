@@ -32,7 +32,7 @@ MOST_STEM = 2000
 #: Points at which the curvature of single coordinates is measured, vectors of signs at each, and the range beyond which
 #: it is not followed.
 POINTS, SIGNS = 32, 3
-ROUGHNESS = (0.25, 25.0)
+ROUGHNESS = (0.25, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
