@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +27,10 @@ from counterlog.inference.chain_state import ChainState, load_chart, load_states
 from counterlog.inference.chart import (
     Chart,
     Coordinates,
+    bare_chart,
     chart,
     chart_gradients,
     is_wide,
-    plain_chart,
     roughness,
     value_gradient,
 )
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Draws between two looks at the effective sample size, and between two checkpoints.
 ROUND = 50
+#: About what the arrow costs, in gradients of one draw, where a fit has none.
+LEAN_GRADIENTS = 3000
 #: Share of trajectories to accept, at which Hamiltonian Monte Carlo in many dimensions goes furthest for a gradient
 #: (Beskos, Pillai, Roberts et al. 2013, Bernoulli 19).
 ACCEPT = 0.65
@@ -69,15 +72,15 @@ class Cost:
 def cost(fit: Fit, chains: int = 2, draws: int = 400, warmup: int = 150, depth: int = 5) -> Cost:
     """Time and memory of `polish` on this machine, from the time of one gradient.
 
-    Most trajectories use half of the longest one's gradients, and chains stop when they have enough.
+    A trajectory turns after about half a circle, in steps that shrink with the fourth root of the number of latents
+    (Beskos et al. 2013); chains are expected to have enough after half of the draws.
 
     Raises
     ------
     RefusedError
         The log is too large to be gone through at once.
     """
-    start = fit if fit.arrow is not None else lean(fit)
-    coordinates = Coordinates(Whole(start), plain_chart(start))
+    coordinates = Coordinates(Whole(fit), bare_chart(fit))
     at = torch.zeros(len(coordinates.chart.loc))
     for _ in range(2):  # the recorder makes its plan in the first calls
         value_gradient(coordinates.fast, at)
@@ -85,9 +88,11 @@ def cost(fit: Fit, chains: int = 2, draws: int = 400, warmup: int = 150, depth: 
     for _ in range(3):
         value_gradient(coordinates.fast, at)
     one = (time.perf_counter() - started) / 3
-    first = one * chart_gradients(start)
-    most = one * chains * (warmup + draws) * (2**depth - 1)
-    return Cost(one, (first + 0.5 * most, first + most), 4 * len(at) * chains * draws)
+    first = one * (chart_gradients(fit) + (LEAN_GRADIENTS if fit.arrow is None else 0))
+    longest = 2**depth - 1
+    usual = min(longest, 2 ** math.ceil(math.log2(math.pi / 1.4 * len(at) ** 0.25)) - 1)
+    expected = first + one * chains * (warmup + 0.5 * draws) * usual
+    return Cost(one, (expected, first + one * chains * (warmup + draws) * longest), 4 * len(at) * chains * draws)
 
 
 def polish(

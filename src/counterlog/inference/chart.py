@@ -21,7 +21,7 @@ from counterlog import rng as _rng
 from counterlog.errors import FitError
 from counterlog.inference.response import eliminate, prior_precision
 from counterlog.inference.tables import TABLES
-from counterlog.inference.whole import Whole
+from counterlog.inference.whole import Whole, small_sites
 
 if TYPE_CHECKING:
     from counterlog.inference.fit import Fit
@@ -54,9 +54,9 @@ class Chart:
 
 
 def is_wide(fit: Fit) -> bool:
-    """Whether there are globals outside the arrow's stem, which a chart takes into its own."""
-    arrow, number = fit.arrow, fit.loc["globals"].numel()
-    return arrow is not None and len(arrow.stem) < number <= MOST_STEM
+    """Whether there are globals outside an arrow's stem, which a chart takes into its own."""
+    number = fit.loc["globals"].numel()
+    return len(small_sites(fit)) < number <= MOST_STEM
 
 
 def chart(fit: Fit, whole: Whole, progress: Callable[[int, int], None] | None = None) -> Chart:
@@ -70,7 +70,7 @@ def chart(fit: Fit, whole: Whole, progress: Callable[[int, int], None] | None = 
     found = plain_chart(fit)
     if is_wide(fit):
         stem = torch.arange(whole.sizes["globals"])
-        own = torch.cat([fit.log_scale[name].exp().reshape(-1) for name in TABLES])
+        own = bare_chart(fit).scale
         slopes = _wide(whole, found.loc, own, stem, progress)
         found = Chart(found.loc, own.index_fill(0, stem, 0.0), stem, slopes)
     noise = torch.Generator().manual_seed(_rng.derive(fit.seed, "points"))
@@ -90,10 +90,16 @@ def plain_chart(fit: Fit) -> Chart:
     arrow = fit.arrow
     if arrow is None:
         raise FitError("coordinates start from an arrow, which this fit does not have")
-    loc = torch.cat([fit.loc[name].reshape(-1) for name in TABLES])
-    scale = torch.cat([arrow.own(name, fit.log_scale[name].exp()).reshape(-1) for name in TABLES])
+    bare = bare_chart(fit)
     slopes = torch.cat([arrow.slopes[name].reshape(-1, len(arrow.stem)) for name in TABLES])
-    return Chart(loc, scale, arrow.stem, slopes)
+    return Chart(bare.loc, bare.scale.index_fill(0, arrow.stem, 0.0), arrow.stem, slopes)
+
+
+def bare_chart(fit: Fit) -> Chart:
+    """The mean-field guide's coordinates, in which everything is on its own."""
+    loc = torch.cat([fit.loc[name].reshape(-1) for name in TABLES])
+    scale = torch.cat([fit.log_scale[name].exp().reshape(-1) for name in TABLES])
+    return Chart(loc, scale, torch.empty(0, dtype=torch.int64), torch.empty(len(loc), 0))
 
 
 def chart_gradients(fit: Fit) -> int:

@@ -73,7 +73,7 @@ class Whole:
         self.sizes = {name: fit.loc[name].numel() for name in TABLES}
         self.n = sum(self.sizes.values())
         self.m = self.sizes["users"] + self.sizes["items"]
-        self.stem = _stem(fit)
+        self.stem = small_sites(fit)
         self.point = torch.zeros(self.shapes["globals"], dtype=torch.bool)
         self.point[:, self.stem] = True
         self._noises = _signs(self)
@@ -147,7 +147,7 @@ class Whole:
         return times
 
 
-def _stem(fit: Fit) -> Tensor:
+def small_sites(fit: Fit) -> Tensor:
     """Columns of the globals of small sites: those whose joint posterior is worth a dense matrix."""
     small = [site for site in fit.layout.of("globals") if site.stop - site.start <= STEM_SITE]
     return torch.tensor([column for site in small for column in range(site.start, site.stop)], dtype=torch.int64)
