@@ -1,6 +1,6 @@
 """Coat: self_selection fitted on the self-selected ratings with the defaults, scored on the random ones.
 
-    python -m bench.coat PATH [--seeds 0,1,2]
+    python -m bench.coat PATH [--seeds 0,1,2] [--posterior mean-field|arrow|chains]
 
 PATH is the user's own copy of Coat. The random ratings are opened after the fits, for the table alone.
 """
@@ -15,6 +15,8 @@ import numpy as np
 
 import counterlog as cl
 from bench.kuairand import auc
+from counterlog.inference import cost, lean
+from counterlog.inference.display import posterior
 
 
 def ndcg(user: np.ndarray, score: np.ndarray, good: np.ndarray, k: int = 5) -> float:
@@ -33,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--posterior", default="mean-field", choices=["mean-field", "arrow", "chains"])
     parser.add_argument("--set", action="append", default=[], metavar="K=V")
     args = parser.parse_args()
     scm = cl.zoo.self_selection.with_parameters(**{k: int(v) for k, v in (s.split("=") for s in args.set)})
@@ -40,7 +43,15 @@ def main() -> None:
     fits = []
     for seed in (int(s) for s in args.seeds.split(",")):
         began = time.monotonic()
-        fits.append(cl.fit(scm, log, rng=seed))
+        fit = cl.fit(scm, log, rng=seed)
+        if args.posterior != "mean-field":
+            print(f"seed {seed}: fitted in {time.monotonic() - began:.0f} s", flush=True)
+            fit = lean(fit)
+        if args.posterior == "chains":
+            print(f"seed {seed}: arrow after {time.monotonic() - began:.0f} s; {cost(fit)}", flush=True)
+            fit = cl.polish(fit, rng=seed, progress=True)
+            print(posterior(fit), flush=True)
+        fits.append(fit)
         print(f"seed {seed}: {fits[-1]}; {time.monotonic() - began:.0f} s", flush=True)
     test = cl.open_log(f"coat:{args.path}#test")
     truth = test.outcome

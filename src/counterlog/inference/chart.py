@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_STEM = 2000
 #: Points at which the curvature of single coordinates is measured, vectors of signs at each, and the range beyond which
 #: it is not followed.
-POINTS, SIGNS = 32, 3
+POINTS, SIGNS = 16, 3
 ROUGHNESS = (0.25, 8.0)
 
 
