@@ -24,7 +24,7 @@ from counterlog.finding import Finding
 from counterlog.inference import Fit
 from counterlog.inference.checks import Checks, Thresholds
 from counterlog.inference.checks.chains import chains_finding
-from counterlog.inference.checks.contraction import contraction
+from counterlog.inference.checks.contraction import Contraction, _named, contraction
 from counterlog.inference.checks.convergence import loss_curve, restarts
 from counterlog.inference.checks.khat import khat_finding, khats
 from counterlog.inference.checks.predicted import predict_site, units
@@ -370,6 +370,13 @@ def test_the_guide_runs_and_names_every_check(root: Path, monkeypatch: pytest.Mo
     text = (root / "docs" / "guide" / "checks.md").read_text("utf-8")
     for finding in scope["checks"].findings:
         assert f"`{finding.name}`" in text, finding.name
+
+
+def test_many_silent_weights_are_counted_and_few_are_named() -> None:
+    of = lambda name: Contraction(name, "globals", 0.0, 0.0, 1.0, 1.0)  # noqa: E731
+    weights = [of(f"crossed[{k}, 0]") for k in range(9)]
+    told = _named([of("base"), *weights[:7], of("few[1]")], [of("base"), *weights, of("few[0]"), of("few[1]")])
+    assert told == "'base', 7 of the 9 numbers of 'crossed', 'few[1]'"
 
 
 def test_chains_are_judged_by_how_they_mix() -> None:

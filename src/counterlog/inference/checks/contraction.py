@@ -13,6 +13,7 @@ chains does see it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ CANNOT_SEE = (
 )
 #: Draws of the prior, most of the posterior, and most numbers that are drawn of it in all.
 PRIOR_DRAWS, DRAWS, MOST = 500, 1000, 50_000_000
+#: Numbers of one site that are named one by one.
+MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def contraction(
     found = contractions(fit, rng, lambda share: tick(share, "prior and posterior"))
     silent = [c for c in found if _silent(c, limits)]
     least = min(found, key=lambda c: c.contraction, default=None)
-    names = ", ".join(repr(c.name) for c in silent)
+    names = _named(silent, found)
     if least is None:
         message = "the model has no latent numbers."
     elif silent:
@@ -153,6 +156,18 @@ def contraction(
         cannot_see=CANNOT_SEE,
         quantity="least contraction of a parameter",
     ), found
+
+
+def _named(silent: list[Contraction], found: list[Contraction]) -> str:
+    """The names, or of a site with many how many of its numbers; ``details`` has them all."""
+    parts: dict[str, list[str]] = {}
+    for c in silent:
+        parts.setdefault(c.name.partition("[")[0], []).append(c.name)
+    size = Counter(c.name.partition("[")[0] for c in found)
+    return ", ".join(
+        f"{len(mine)} of the {size[site]} numbers of {site!r}" if len(mine) > MOST_NAMED else ", ".join(map(repr, mine))
+        for site, mine in parts.items()
+    )
 
 
 def _silent(c: Contraction, limits: ContractionThresholds) -> bool:
