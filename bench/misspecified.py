@@ -1,11 +1,11 @@
 # ruff: noqa: E501
 """What happens where the model is wrong: worlds that no model of the zoo describes, fitted with `self_selection`.
 
-    python -m bench.misspecified [--worlds 20] [--write]
+    python -m bench.misspecified [--worlds 10] [--write]
 
-Each kind of world departs from `self_selection` in one stated way, at its known truth: ``wrong_link`` (the
-cube of what a user likes acts as well), ``missing_interaction`` (two groups of users like two groups of items), ``ignored_confounder``
-(an unseen number of every cell raises rating and exposure alike), and ``none``, the control. For each: how often the
+Each kind of world departs from `self_selection` in one stated way: ``wrong_link`` (exposure rises steeply and never
+above 0.3), ``missing_interaction`` (twelve kinds of users and of items agree or do not, in rating and in exposure),
+``ignored_confounder`` (an unseen number of every cell raises both), and ``none``, the control. For each: how often the
 90% interval of E[rating | do(exposure=1)] holds the truth under the mean-field guide and the arrow, how often the
 card warns (a check of the fit is REVIEW or FAIL), and whether the card names the strength of an unseen cause.
 """
@@ -29,10 +29,13 @@ RESULTS = ROOT / "bench" / "out" / "misspecified.jsonl"
 KINDS = ("none", "wrong_link", "missing_interaction", "ignored_confounder")
 WRONG = {
     "none": "nothing",
-    "wrong_link": "the link: what a user likes acts on the rating through its cube as well",
-    "missing_interaction": "an interaction: users and items have two kinds each that agree or do not",
+    "wrong_link": "the link of exposure: steep, and never above 0.3",
+    "missing_interaction": "an interaction: kinds of users and kinds of items agree or do not, in rating and exposure",
     "ignored_confounder": "a confounder of every cell, unseen, of rating and exposure",
 }
+CEILING = 0.3
+#: Which of 12 kinds of users and of items agree (+1.8) or do not (-1.8): more than an affinity of rank 4 can hold.
+AGREE = torch.from_numpy(np.random.default_rng(0).choice([-1.8, 1.8], size=(12, 12))).float()
 
 
 def world_of(kind: str) -> object:
@@ -50,19 +53,17 @@ def world_of(kind: str) -> object:
             liking = (
                 pick(0.6 * leniency, o.user) + pick(0.7 * quality, o.item) + 0.5 * affinity(preference, attribute, o)
             )
-            more = torch.zeros(len(o))
-            if kind == "wrong_link":
-                liking = liking + 0.5 * liking**3
-            elif kind == "missing_interaction":
-                kinds = (o.user % 2) == (o.item % 2)
-                liking = liking + torch.where(kinds, 1.2, -1.2)
+            odds = -2.2 + pick(0.7 * activity, o.user) + pick(popularity, o.item)
+            if kind == "missing_interaction":
+                agree = AGREE[o.user % len(AGREE), o.item % len(AGREE)]
+                liking, odds = liking + agree, odds + agree
             elif kind == "ignored_confounder":
-                more = pyro.sample("mood", dist.Normal(0.0, 1.0).expand([len(o)]))
-                liking, more = liking + 1.0 * more, 0.8 * more
+                mood = pyro.sample("mood", dist.Normal(0.0, 1.0).expand([len(o)]))
+                liking, odds = liking + mood, odds + 0.8 * mood
             rating = pyro.sample("rating", OrdinalRating(liking, torch.tensor([-1.5, -0.6, 0.3, 1.2])))
-            odds = -2.5 + pick(0.7 * activity, o.user) + pick(popularity, o.item)
-            raise_ = torch.tensor([0.0, 0.3, 0.7, 1.1, 1.3])[rating]
-            pyro.sample("exposure", dist.Bernoulli(logits=odds + raise_ + more))
+            odds = odds + torch.tensor([0.0, 0.3, 0.7, 1.1, 1.3])[rating]
+            chance = CEILING * (3.0 * odds + 6.0).sigmoid() if kind == "wrong_link" else odds.sigmoid()
+            pyro.sample("exposure", dist.Bernoulli(probs=chance))
 
     return other_world
 
@@ -101,7 +102,7 @@ def table(rows: list[dict]) -> str:
     lines = [
         "## Worlds in which the model is wrong",
         "",
-        "`python -m bench.misspecified` draws worlds (100 users x 60 items) that differ from `self_selection` in one stated way, and fits that model to them.",
+        "`python -m bench.misspecified` draws worlds (160 users x 100 items) that differ from `self_selection` in one stated way, and fits that model to them.",
         "*Warned* counts the worlds in which a check of the fit is REVIEW or FAIL, and the card given `checks=` says which. What no log can show, no check sees:",
         "a confounder that nobody recorded is found by the [sensitivity analysis](guide/sensitivity.md) alone, whose sentence stands on every card.",
         "",
@@ -133,9 +134,9 @@ def _share(rows: list[dict], key: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=20)
-    parser.add_argument("--users", type=int, default=100)
-    parser.add_argument("--items", type=int, default=60)
+    parser.add_argument("--worlds", type=int, default=10)
+    parser.add_argument("--users", type=int, default=160)
+    parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()

@@ -6,6 +6,7 @@ import functools
 
 import pyro
 import pyro.distributions as dist
+import torch
 from tests.inference.programs import counting, dwelling, quick, rated
 
 import counterlog as cl
@@ -134,3 +135,11 @@ def log_of(name: str) -> InteractionLog:
         "matched": lambda: world(matched, {"base": 0.0, "strength": [1.5]}, 1, 60, 40),
         "silent": lambda: world(silent, {"base": 0.0, "pull": 0.5, "push": 0.5}, 1, 60, 40),
     }[name]().log
+
+
+def clean_verdict(task: tuple[str, int]) -> tuple[str, str, list[str]]:
+    """Model, verdict and what was raised, of one clean fit; here, where a worker process finds it."""
+    torch.set_num_threads(1)
+    name, seed = task
+    found = clean_fit(name, seed).check(rng=seed)
+    return name, found.verdict, [finding.name for finding in found.findings if finding.status != "PASS"]

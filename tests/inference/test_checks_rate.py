@@ -6,17 +6,8 @@ import multiprocessing
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import binom, binomtest
-from tests.inference.checked import CLEAN, clean_fit, quick_fit
-
-
-def _checked(task: tuple[str, int]) -> tuple[str, str, list[str]]:
-    """Model, verdict and what was raised, of one clean fit."""
-    torch.set_num_threads(1)
-    name, seed = task
-    found = clean_fit(name, seed).check(rng=seed)
-    return name, found.verdict, [finding.name for finding in found.findings if finding.status != "PASS"]
+from tests.inference.checked import CLEAN, clean_verdict, quick_fit
 
 
 @pytest.mark.slow
@@ -31,7 +22,7 @@ def test_clean_fits_raise_no_more_than_the_stated_rate(capsys: pytest.CaptureFix
     raised: dict[str, int] = {}
     tasks = [(name, seed) for seed in range(100 // len(CLEAN)) for name in CLEAN]
     with multiprocessing.get_context("spawn").Pool() as pool:
-        for name, verdict, names in pool.imap(_checked, tasks):
+        for name, verdict, names in pool.imap(clean_verdict, tasks):
             verdicts.setdefault(name, []).append(verdict)
             for finding in names:
                 raised[finding] = raised.get(finding, 0) + 1
