@@ -93,6 +93,7 @@ def one(task: tuple[str, int, int, int]) -> dict[str, object]:
         "arrow": leaning.estimate,
         "arrow_covered": bool(leaning.interval[0] <= truth <= leaning.interval[1]),
         "warned": [f"{f.name}:{f.status}" for f in checks.findings if f.status in ("REVIEW", "FAIL")],
+        "card": list(answer.card.warnings),
         "sensitivity": answer.card.sensitivity,
     }
 
@@ -153,7 +154,7 @@ def main() -> None:
         for row in pool.imap_unordered(one, tasks):
             file.write(json.dumps(row) + "\n")
             file.flush()
-            print({k: v for k, v in row.items() if k != "sensitivity"}, flush=True)
+            print({k: v for k, v in row.items() if k not in ("sensitivity", "card")}, flush=True)
 
 
 if __name__ == "__main__":
