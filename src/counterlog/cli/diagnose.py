@@ -130,5 +130,5 @@ def _show(found: Checks) -> None:
     for name, why in found.skipped.items():
         table.add_row(Text("SKIPPED", colours["SKIPPED"]), Text(name), Text(f"{why}."))
     console.print(table)
-    rate = " (meant to be REVIEW in at most 5% of fits without a fault, FAIL in 1%)"
+    rate = " (of 100 fits without a fault 1 was REVIEW, none FAIL)"
     console.print(Text.assemble("Verdict: ", (found.verdict, colours[found.verdict]), rate))
