@@ -103,7 +103,7 @@ def table(rows: list[dict]) -> str:
     lines = [
         "## Worlds in which the model is wrong",
         "",
-        "`python -m bench.misspecified` draws worlds (160 users x 100 items) that differ from `self_selection` in one stated way, and fits that model to them.",
+        "`python -m bench.misspecified` draws worlds (160 users x 100 items) that differ from `self_selection` in one stated way, and fits that model to them in 400 steps.",
         "*Warned* counts the worlds in which a check of the fit is REVIEW or FAIL, and the card given `checks=` says which. What no log can show, no check sees:",
         "a confounder that nobody recorded is found by the [sensitivity analysis](guide/sensitivity.md) alone, whose sentence stands on every card.",
         "",

@@ -222,7 +222,8 @@ def _interaction(seen: Seen, what: str) -> Statistic:
         lambda a, b: float(np.sqrt(max(a[0] ** 2 - b[0] ** 2, 0.0) / n)),
         upper=True,
         advice="users and items go together in a way that the model lacks: add an affinity of preference and "
-        "attribute, raise its rank (dim), or cross features",
+        "attribute, raise its rank (dim), or cross features; if the program has it, a mean-field fit may have "
+        "pruned it, which chains (polish) do not",
     )
 
 
