@@ -1,4 +1,4 @@
-"""`polish`: short Markov chains in the coordinates of an arrow, for an interval that rests on no guide.
+"""`polish`: short Markov chains from an arrow, for an interval that rests on no guide.
 
 Hamiltonian Monte Carlo with the no-U-turn rule (Hoffman, Gelman 2014, J. Mach. Learn. Res. 15) on the log joint density
 of the whole log. The arrow straightens the ridge on which globals and locals trade off, so that short trajectories
@@ -114,7 +114,7 @@ def polish(
     rng
         Seed of the chains. The same seed gives the same draws on one thread.
     chains, draws, warmup
-        Chains, most draws of each, and steps before them in which step size and masses are adapted.
+        Chains, most draws of each, and steps before them, in which units and step size are adapted.
     depth
         Longest trajectory: ``2**depth - 1`` gradients.
     ess

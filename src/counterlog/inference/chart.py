@@ -26,9 +26,9 @@ from counterlog.inference.whole import Whole, small_sites
 if TYPE_CHECKING:
     from counterlog.inference.fit import Fit
 
-#: Most globals that are freed of one another. Their slopes take 4 bytes for each pair of one and a number of the
-#: posterior; finding them takes about eight products of the Hessian with a vector for each.
-MOST_STEM = 2000
+#: Most globals that are freed of one another, and most pairs of one and a number of the posterior: finding the slopes
+#: holds 12 bytes for each pair, and takes about eight products of the Hessian with a vector for each global.
+MOST_STEM, MOST_PAIRS = 2000, 100_000_000
 #: Points at which the curvature of single coordinates is measured, vectors of signs at each, and the range beyond which
 #: it is not followed.
 POINTS, SIGNS = 16, 3
@@ -56,7 +56,8 @@ class Chart:
 def is_wide(fit: Fit) -> bool:
     """Whether there are globals outside an arrow's stem, which a chart takes into its own."""
     number = fit.loc["globals"].numel()
-    return len(small_sites(fit)) < number <= MOST_STEM
+    pairs = number * sum(table.numel() for table in fit.loc.values())
+    return len(small_sites(fit)) < number <= MOST_STEM and pairs <= MOST_PAIRS
 
 
 def chart(fit: Fit, whole: Whole, progress: Callable[[int, int], None] | None = None) -> Chart:

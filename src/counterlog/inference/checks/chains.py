@@ -4,7 +4,7 @@ R-hat compares the spread between chains with that within, the effective sample 
 they are worth (Vehtari, Gelman, Simpson, Carpenter, Buerkner 2021, Bayesian Analysis 16).
 
 What it sees: chains that explore different places, or move too slowly, in the headline quantity and every parameter.
-Numbers of a small site that changed places between chains count as agreeing.
+Dimensions of an affinity that changed places between chains are among the latter.
 
 What it cannot see: a place that no chain has visited; and whether the model is right.
 """
